@@ -18,9 +18,9 @@ import tempfile
 from importlib.metadata import files
 from pathlib import Path
 
-import grpc_tools
+import grpc_tools  # type: ignore[import-untyped]
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-from protovalidate._gen.buf.validate import validate_pb  # type: ignore[import-untyped]
+from protovalidate._gen.buf.validate import validate_pb
 
 ROOT = Path(__file__).resolve().parent
 OUTPUT = ROOT / "python"
@@ -83,7 +83,7 @@ def generate(target: Path) -> None:
 
 
 def typed_stubs_plugin() -> str:
-    """protoc's option that names the generator of typed gRPC stubs, installed beside this Python."""
+    """Option of protoc that names the generator of typed gRPC stubs, installed beside this Python."""
     return f"protoc-gen-mypy_grpc={Path(sys.executable).parent / 'protoc-gen-mypy_grpc'}"
 
 
