@@ -37,7 +37,8 @@ class Field(NamedTuple):
 
     @property
     def rules(self) -> Any:
-        return self.descriptor.GetOptions().Extensions[validate_pb2.field]
+        options: Any = self.descriptor.GetOptions()
+        return options.Extensions[validate_pb2.field]
 
     @property
     def ignored(self) -> bool:
@@ -104,7 +105,7 @@ def beyond_text(rules: Any) -> list[str]:
 
 def beyond_repeated(field: Field) -> list[Any]:
     rules = field.rules.repeated
-    item: Any = GetMessageClass(field.descriptor.message_type)  # type: ignore[arg-type]  only messages repeat here
+    item: Any = GetMessageClass(field.descriptor.message_type)  # type: ignore[arg-type]  # only messages repeat here
     most = [item(produto_id=number, quantidade=1) for number in range(1, rules.max_items + 2)]
     return [[], [most[0], most[0]], most, [item(produto_id=1)]]
 

@@ -181,7 +181,7 @@ def test_a_path_with_no_number_in_it_is_refused(route: Route, text: str, rest: h
     assert is_clean(answer)
 
 
-@pytest.mark.parametrize("route", contract.routes().values(), ids=label)
+@pytest.mark.parametrize("route", list(contract.routes().values()), ids=label)
 class TestWholeRequests:
     """Requests that are bad as a whole."""
 
