@@ -1,9 +1,7 @@
 """Who listens where: the ports of DESIGN section 5 under an offset, the instances of each service, the folders.
 
-Pure data, imported by everybody (the supervisor, the rendering of Envoy's configuration, the tests), so it imports nothing of ours.
+Pure data, imported by everybody (supervisor, rendering of Envoy's configuration, tests): it imports nothing of ours.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ POSTGRES = {"postgres-catalogo-1": 54321, "postgres-pedidos": 54331}
 
 
 def shift(base: int, offset: int) -> int:
-    """The port that `base` becomes under an offset; wraps so that every offset from 0 to 64511 gives ports in 1024..65535."""
+    """The port that `base` becomes; wraps, so that every offset from 0 to 64511 gives ports in 1024..65535."""
     return FIRST_PORT + (base + offset - FIRST_PORT) % PORT_COUNT
 
 
@@ -75,7 +73,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class Topology:
-    """What Envoy and the status need to know of a mesh. `instances[service]` is in order: catalogo-1 (priority 0) first."""
+    """What Envoy and the status need to know of a mesh. `instances[service]` is in order: catalogo-1 first."""
 
     ports: Ports
     instances: Mapping[str, Sequence[Address]]

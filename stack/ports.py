@@ -1,0 +1,96 @@
+"""Ports: whether they are free, who sits on one that is not, and keeping ours while the mesh runs."""
+
+import errno
+import socket
+from collections.abc import Mapping
+
+from stack.processes import LINUX
+from stack.topology import POSTGRES, Address, Topology
+
+
+class PortTaken(Exception):  # noqa: N818  named after what happened
+    """A foreign program listens where a part of the mesh must."""
+
+    def __init__(self, name: str, address: Address) -> None:
+        self.name, self.address = name, address
+        who = holder(address)
+        super().__init__(
+            f"port {address.port} ({name}) is taken by {who}: stop it, or take others with --port-offset N"
+        )
+
+
+def holder(address: Address) -> str:
+    """The program that listens there, as far as we may know: `nginx (pid 12)` or `another program`."""
+    import psutil  # only when something is wrong
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (address.port,)
+            if listens and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except (psutil.Error, OSError):
+        pass  # other people's sockets are not ours to name
+    return "another program"
+
+
+def _bind(address: Address) -> socket.socket | None:
+    """A bound socket that does not listen, or None when somebody else is there."""
+    claim = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of a mesh just stopped are no obstacle
+    try:
+        claim.bind(address)
+    except OSError as error:
+        claim.close()
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            return None
+        raise
+    return claim
+
+
+def is_free(address: Address) -> bool:
+    claim = _bind(address)
+    if claim:
+        claim.close()
+    return claim is not None
+
+
+class Claims:
+    """Checks ports and, on Linux, keeps them bound (not listening) while the mesh runs.
+
+    Our service ports lie in the range from which the kernel takes the local ports of outgoing connections, so a busy
+    mesh would now and then find the port of a part that restarts in use by a passing connection. A bound socket with
+    SO_REUSEADDR takes the port out of that range and yet lets the part, which sets the same option, listen on it.
+    """
+
+    def __init__(self) -> None:
+        self._claims: dict[Address, socket.socket] = {}
+
+    def take(self, wanted: Mapping[str, Address]) -> None:
+        """All of `wanted` (name -> address); raises PortTaken for the first that is not free."""
+        for name, address in wanted.items():
+            if address in self._claims:
+                continue
+            claim = _bind(address)
+            if claim is None:
+                raise PortTaken(name, address)
+            self._keep(address, claim)
+
+    def _keep(self, address: Address, claim: socket.socket) -> None:
+        if LINUX:
+            self._claims[address] = claim
+        else:
+            claim.close()  # elsewhere a bound socket would keep the part itself out
+
+    def release(self) -> None:
+        for claim in self._claims.values():
+            claim.close()
+        self._claims.clear()
+
+
+def wanted(mesh: Topology) -> dict[str, Address]:
+    """Every port a mesh listens on, by the name of its part."""
+    found = {"envoy, edge": mesh.ports.edge, "envoy, mesh": mesh.ports.mesh, "envoy, admin": mesh.ports.admin}
+    found |= {"valkey": mesh.ports.valkey} | {name: mesh.ports.postgres(name) for name in POSTGRES}
+    for service, addresses in mesh.instances.items():
+        found |= {f"{service}-{number}": address for number, address in enumerate(addresses, 1)}
+    return found
