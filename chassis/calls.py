@@ -1,140 +1,243 @@
-"""One call, from its bytes to its answer: what the wrapper around each servicer method does."""
+"""One call, from its bytes to its answer: what the wrapper around each servicer method does, and what is under way."""
 
 import asyncio
 import inspect
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
-from typing import Any, NoReturn
+from contextlib import aclosing, suppress
+from typing import Any, NoReturn, TypeAlias, cast
 
 import grpc
 import structlog
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import DecodeError
 
-from chassis import context, validation
-from chassis.errors import ErrorTable, Exhausted, Unavailable, UnknownMethod, internal, refusal
-from chassis.settings import ServiceSettings
+from chassis import validation
+from chassis.context import Call, serving
+from chassis.errors import (
+    DeadlineExceeded,
+    ErrorTable,
+    Exhausted,
+    InvalidRequest,
+    Unavailable,
+    UnknownMethod,
+    internal,
+    refusal,
+)
 
 log = structlog.get_logger()
 
-# types-grpcio asks for a request and a response type; here they are bytes and whatever the method yields.
-Context = Any
-Served = Callable[[bytes, Context], Awaitable[Any]]
-RETRY_AFTER = 0.1  # seconds, told to a client that met the limit
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Context: TypeAlias = Any  # grpc.aio.ServicerContext is generic in types the bytes of a wrapper do not have
+Parse = Callable[[bytes], Any]
+Served = Callable[[object, Context], Awaitable[Any]]
+
+_task = cast("Callable[[], asyncio.Task[Any]]", asyncio.current_task)  # grpc.aio runs every call in a task of its own
+
+RETRY_AFTER = 0.1  # seconds, told to whom we could not serve now
+TICK = 0.025  # seconds between two looks at the deadlines
+AHEAD = 0.01  # seconds before the true deadline that our answer leaves, to arrive before the client gives up
+
+
+class Gate:
+    """The calls of one kind under way, at most `limit` of them, each ended when its time is over.
+
+    One sweep every TICK over what is under way replaces a timer a call; it also ends calls that came with a deadline,
+    because grpc's own answer to those has neither reason nor Portuguese.
+    """
+
+    def __init__(self, limit: int, default_deadline: float | None) -> None:
+        self._limit = limit
+        self._default = default_deadline
+        self._calls: dict[asyncio.Task[Any], Call] = {}
+        self._closing: Exception | None = None
+        self.leave = self._calls.pop
+
+    def admit(self, context: Context) -> None:
+        """Counts the present task's call and sets its deadline; Exhausted when there are too many."""
+        if len(self._calls) >= self._limit:
+            raise Exhausted("Muitas requisições ao mesmo tempo.", RETRY_AFTER)
+        if self._closing is not None:
+            raise self._closing
+        left = context.time_remaining()
+        if left is None:
+            left = self._default
+        call = serving()
+        call.end = None if left is None else time.monotonic() + left
+        self._calls[_task()] = call
+
+    def sweep(self) -> None:
+        """Ends what has no time left."""
+        late = time.monotonic() + TICK + AHEAD
+        for task, call in self._calls.items():
+            if call.end is not None and call.end < late and call.verdict is None:
+                _end(task, call, DeadlineExceeded())
+
+    def close(self, verdict: Exception) -> None:
+        """Ends what is under way, and refuses what comes later, with `verdict`."""
+        self._closing = verdict
+        for task, call in self._calls.items():
+            _end(task, call, verdict)
+
+
+def _end(task: asyncio.Task[Any], call: Call, verdict: Exception) -> None:
+    call.verdict = verdict
+    task.cancel()
 
 
 class Calls:
-    """Makes the wrappers, and counts what is under way."""
+    """Makes the handlers that grpc calls. `domain` is ErrorInfo.domain."""
 
-    def __init__(self, settings: ServiceSettings, domain: str) -> None:
+    def __init__(self, domain: str, limit: int, default_deadline: float) -> None:
         self._domain = domain
-        self._deadline = settings.default_deadline_seconds
-        self._limit = settings.max_concurrent_rpcs
-        self._waiting = 0
-        self._streams: set[asyncio.Task[Any]] = set()
-        self._ending = False
+        # Streams live long, so they are counted apart: no number of followers keeps a buyer out.
+        self._short = Gate(limit, default_deadline)
+        self._long = Gate(limit, None)
 
-    def unary(self, method: MethodDescriptor, function: Callable[..., Any], errors: ErrorTable) -> Served:
-        if inspect.isasyncgenfunction(function):
-            raise TypeError(f"{method.full_name}: one answer, yet the servicer's method yields")
+    def handler(self, method: MethodDescriptor, function: Callable[..., Any], errors: ErrorTable) -> Handler:
+        """The handler of one RPC; TypeError when the servicer's function does not fit it."""
+        name = method.full_name
+        if method.client_streaming:
+            raise TypeError(f"{name}: client streams are not served")
+        if method.server_streaming != inspect.isasyncgenfunction(function):
+            raise TypeError(f"{name}: a server stream is an async generator, and nothing else is")
         parse = validation.parser(method.input_type)
-        if inspect.iscoroutinefunction(function):
-            return self._awaited(parse, function, errors, method.full_name)
-        return self._plain(parse, function, errors, method.full_name)
+        # Registered as client streams, because grpc.aio never answers a unary call whose message does not come.
+        if method.server_streaming:
+            return grpc.stream_stream_rpc_method_handler(self._many(parse, function, errors, name))
+        return grpc.stream_unary_rpc_method_handler(self._one(parse, function, errors, name))
 
-    def stream(self, method: MethodDescriptor, function: Callable[..., Any], errors: ErrorTable) -> Served:
-        if not inspect.isasyncgenfunction(function):
-            raise TypeError(f"{method.full_name}: a stream, yet the servicer's method is no async generator")
-        return self._streamed(validation.parser(method.input_type), function, errors, method.full_name)
+    def unknown(self) -> Handler:
+        """The handler of every path that nobody serves."""
 
-    def unknown(self) -> Served:
-        async def serve(_raw: bytes, call: Context) -> NoReturn:
-            await self._refuse(call, UnknownMethod(), {}, "?")
+        async def serve(_requests: object, context: Context) -> None:
+            await self.refuse(context, UnknownMethod(), {}, "unknown")
 
-        return serve
+        return grpc.stream_stream_rpc_method_handler(serve)
+
+    async def watch_deadlines(self) -> None:
+        """Runs as long as the server does."""
+        while True:
+            await asyncio.sleep(TICK)
+            self._short.sweep()
+            self._long.sweep()
 
     def end_streams(self) -> None:
-        """Ends every stream with UNAVAILABLE, and each one that begins later: its client goes to another process."""
-        self._ending = True
-        for task in self._streams:
-            task.cancel()
+        """Sends the clients of streams to another process."""
+        self._long.close(Unavailable("Este servidor está encerrando.", RETRY_AFTER))
 
-    def _plain(
-        self, parse: Callable[[bytes], Any], function: Callable[..., Any], errors: ErrorTable, name: str
-    ) -> Served:
-        async def serve(raw: bytes, call: Context) -> bytes:
+    def guarded(self, foreign: Handler) -> Handler:
+        """A handler made elsewhere (reflection), of which no exception text leaves either."""
+        errors: ErrorTable = {}
+        write = foreign.response_serializer or bytes
+        read = foreign.request_deserializer or bytes
+        function: Any = foreign.stream_stream or foreign.unary_stream or foreign.stream_unary or foreign.unary_unary
+
+        async def messages(context: Context) -> AsyncGenerator[Any, None]:
+            while (raw := await context.read()) is not grpc.aio.EOF:
+                yield _read(read, raw)
+
+        async def answers(context: Context) -> None:
+            requests = messages(context)
+            request = requests if foreign.request_streaming else await anext(requests, None)
+            if request is None:
+                raise InvalidRequest(("", validation.UNREADABLE))
+            if foreign.response_streaming:
+                async for answer in function(request, context):
+                    await _write(context, write(answer))
+            else:
+                await _write(context, write(await function(request, context)))
+
+        async def serve(_requests: object, context: Context) -> None:
             try:
-                context.current().time_remaining = call.time_remaining  # type: ignore[union-attr]
-                answer = function(parse(raw), call)
-                return answer if type(answer) is bytes else answer.SerializeToString()
-            except BaseException as exc:
-                await self._refuse(call, exc, errors, name)
-
-        return serve
-
-    def _awaited(
-        self, parse: Callable[[bytes], Any], function: Callable[..., Awaitable[Any]], errors: ErrorTable, name: str
-    ) -> Served:
-        async def serve(raw: bytes, call: Context) -> bytes:
-            if self._waiting >= self._limit:
-                await self._refuse(call, Exhausted("Muitas requisições ao mesmo tempo.", RETRY_AFTER), errors, name)
-            self._waiting += 1
-            try:
-                request = parse(raw)
-                if call.time_remaining() is None:
-                    context.current().time_remaining = context.countdown(self._deadline)  # type: ignore[union-attr]
-                    async with asyncio.timeout(self._deadline):
-                        answer = await function(request, call)
-                else:
-                    context.current().time_remaining = call.time_remaining  # type: ignore[union-attr]
-                    answer = await function(request, call)
-                return answer if type(answer) is bytes else answer.SerializeToString()
-            except BaseException as exc:
-                await self._refuse(call, exc, errors, name)
+                self._long.admit(context)
+                await answers(context)
+            except BaseException as exc:  # noqa: BLE001  nothing of it may leave the process
+                await self.refuse(context, exc, errors, "generic")
             finally:
-                self._waiting -= 1
+                self._long.leave(_task(), None)
 
-        return serve
+        return grpc.stream_stream_rpc_method_handler(serve)
 
-    def _streamed(
-        self,
-        parse: Callable[[bytes], Any],
-        function: Callable[..., AsyncGenerator[Any, None]],
-        errors: ErrorTable,
-        name: str,
-    ) -> Served:
-        async def serve(raw: bytes, call: Context) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            self._streams.add(task)
-            try:
-                if self._ending:
-                    raise Unavailable("Este processo está encerrando.", RETRY_AFTER)
-                if len(self._streams) > self._limit:
-                    raise Exhausted("Muitos acompanhamentos ao mesmo tempo.", RETRY_AFTER)
-                context.current().time_remaining = call.time_remaining  # type: ignore[union-attr]
-                async with aclosing(function(parse(raw), call)) as answers:
-                    async for answer in answers:
-                        await call.write(answer if type(answer) is bytes else answer.SerializeToString())
-            except asyncio.CancelledError as exc:
-                if self._ending and not call.cancelled():
-                    task.uncancel()
-                    await self._refuse(call, Unavailable("Este processo está encerrando.", RETRY_AFTER), errors, name)
-                await self._refuse(call, exc, errors, name)
-            except BaseException as exc:
-                await self._refuse(call, exc, errors, name)
-            finally:
-                self._streams.discard(task)
-
-        return serve
-
-    async def _refuse(self, call: Context, exc: BaseException, errors: ErrorTable, method: str) -> NoReturn:
-        if isinstance(exc, grpc.aio.AbortError | GeneratorExit):
-            raise exc
-        if isinstance(exc, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
-            raise exc
+    async def refuse(self, context: Context, exc: BaseException, errors: ErrorTable, method: str) -> NoReturn:
+        """Ends the call with the status that `exc` stands for; what nobody mapped is told to the log alone."""
+        task = _task()
+        self._short.leave(task, None)  # no sweep may disturb the answer
+        self._long.leave(task, None)
+        exc = _cause(exc)
         answer = refusal(exc, errors, self._domain)
         if answer is None:
             log.error("unexpected error", method=method, exc_info=exc)
             answer = internal(self._domain)
-        await call.abort(answer.code, answer.message, answer.trailers)
-        raise AssertionError("abort always raises")
+        with suppress(grpc.aio.InternalError):  # the client is gone
+            await context.abort(answer.code, answer.message, answer.trailers)
+        raise asyncio.CancelledError
+
+    def _one(self, parse: Parse, function: Callable[..., Any], errors: ErrorTable, name: str) -> Served:
+        gate = self._short
+        awaited = inspect.iscoroutinefunction(function)
+
+        async def serve(_requests: object, context: Context) -> bytes:
+            try:
+                gate.admit(context)
+                answer = function(parse(await context.read()), context)
+                if awaited:
+                    answer = await answer
+                return answer if type(answer) is bytes else answer.SerializeToString()
+            except BaseException as exc:  # noqa: BLE001  nothing of it may leave the process
+                await self.refuse(context, exc, errors, name)
+            finally:
+                gate.leave(_task(), None)
+
+        return serve
+
+    def _many(self, parse: Parse, function: Callable[..., Any], errors: ErrorTable, name: str) -> Served:
+        gate = self._long
+
+        async def serve(_requests: object, context: Context) -> None:
+            try:
+                gate.admit(context)
+                async with aclosing(function(parse(await context.read()), context)) as answers:
+                    async for answer in answers:
+                        await _write(context, answer if type(answer) is bytes else answer.SerializeToString())
+            except BaseException as exc:  # noqa: BLE001  nothing of it may leave the process
+                await self.refuse(context, exc, errors, name)
+            finally:
+                gate.leave(_task(), None)
+
+        return serve
+
+
+class _Gone(Exception):  # noqa: N818
+    """The client of a stream went away."""
+
+
+async def _write(context: Context, answer: bytes) -> None:
+    try:
+        await context.write(answer)
+    except grpc.aio.InternalError:
+        raise _Gone from None
+
+
+def _read(deserializer: Callable[[bytes], Any], raw: bytes) -> Any:  # noqa: ANN401  whatever it reads
+    try:
+        return deserializer(raw)
+    except DecodeError:
+        raise InvalidRequest(("", validation.UNREADABLE)) from None
+
+
+def _cause(exc: BaseException) -> BaseException:
+    """The exception to answer for; raises it when it is grpc's own business: an abort, or a client that went away."""
+    if isinstance(exc, grpc.aio.AbortError | GeneratorExit):
+        raise exc
+    if isinstance(exc, _Gone):
+        raise asyncio.CancelledError
+    task = _task()
+    if isinstance(exc, asyncio.CancelledError):
+        verdict = serving().verdict
+        if verdict is not None:
+            task.uncancel()
+        if task.cancelling():
+            raise exc
+        return verdict or exc  # a handler may raise CancelledError of its own; its client must not wait for ever
+    return exc

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import grpc
-from google.rpc.error_details_pb2 import ErrorInfo  # type: ignore[import-untyped]
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
 
 from chassis import context
 from chassis.errors import STATUS_DETAILS

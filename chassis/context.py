@@ -5,55 +5,60 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
+from typing import cast
 
 REQUEST_ID = "x-request-id"
-_GOOD_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_DECENT = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 class Call:
-    """One call under way. Nothing is computed until somebody asks: most reads never do."""
+    """One call under way. Its id is looked for when somebody asks: most reads never do.
 
-    __slots__ = ("_id", "_metadata", "time_remaining")
+    It holds the metadata as grpc handed it over, a tuple of Python strings, and nothing of grpc's own objects: a task
+    that outlives the call may still ask for the id. It holds no task either, which would make a cycle a call.
+    """
+
+    __slots__ = ("_id", "_metadata", "end", "verdict")
 
     def __init__(self, metadata: Iterable[tuple[str, str | bytes]] = ()) -> None:
         self._metadata = metadata
-        self._id: str | None = None
-        self.time_remaining: Callable[[], float | None] | None = None  # seconds
+        self._id = ""
+        self.end: float | None = None  # by time.monotonic()
+        self.verdict: Exception | None = None  # why the server itself cancelled it
 
     @property
     def id(self) -> str:
         """The caller's x-request-id when it is a decent one, else one of our own, the same for the whole call."""
-        if self._id is None:
-            self._id = next((value for key, value in self._metadata if key == REQUEST_ID and _good(value)), None)  # type: ignore[assignment]
-            self._id = self._id or uuid.uuid4().hex
+        if not self._id:
+            given = (value for key, value in self._metadata if key == REQUEST_ID and isinstance(value, str))
+            self._id = next(filter(_DECENT.fullmatch, given), "") or uuid.uuid4().hex
         return self._id
 
 
 _call: ContextVar[Call | None] = ContextVar("call", default=None)
 enter = _call.set
 current = _call.get
+# Inside a call there always is one: the server enters it before anything of ours runs.
+serving = cast("Callable[[], Call]", _call.get)
 
 
 def request_id() -> str:
-    """The id of the call being served; a fresh one outside of any call, kept for the rest of this task."""
+    """The id of the call being served; outside of any call a fresh one, kept for the rest of this task."""
     call = _call.get()
     if call is None:
         call = Call()
-        _call.set(call)
+        enter(call)
     return call.id
 
 
 def remaining() -> float | None:
-    """Seconds left of the call being served, never below zero; None when it has no deadline."""
+    """Seconds left of the call being served, never below zero; None outside of a call and in a stream without end."""
     call = _call.get()
-    return call.time_remaining() if call is not None and call.time_remaining is not None else None
+    return None if call is None or call.end is None else max(0.0, call.end - time.monotonic())
 
 
-def countdown(seconds: float) -> Callable[[], float]:
-    """A clock for a call that came without a deadline of its own."""
-    end = time.monotonic() + seconds
-    return lambda: max(0.0, end - time.monotonic())
-
-
-def _good(value: str | bytes) -> bool:
-    return isinstance(value, str) and _GOOD_ID.fullmatch(value) is not None
+def deadline(seconds: float | None) -> None:
+    """Gives the present task a call of its own with `seconds` from now: for background work that asks neighbours."""
+    call = Call()
+    call.end = None if seconds is None else time.monotonic() + seconds
+    enter(call)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import grpc
 import structlog
-from grpc_health.v1.health_pb2 import (  # type: ignore[import-untyped]
+from grpc_health.v1.health_pb2 import (
     DESCRIPTOR,
     HealthCheckRequest,
     HealthCheckResponse,

@@ -4,22 +4,20 @@ import asyncio
 import signal
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import grpc
 import structlog
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import ServiceDescriptor
 
 from chassis import health as health_service
-from chassis.calls import Calls
+from chassis.calls import Calls, Handler
 from chassis.context import Call, enter
 from chassis.errors import ErrorTable
 from chassis.health import Health
 from chassis.settings import ServiceSettings, split_address
 
 log = structlog.get_logger()
-
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class StartError(Exception):
@@ -29,17 +27,23 @@ class StartError(Exception):
 class _Router(grpc.GenericRpcHandler):
     """Path -> handler, in one step; asks what was added whole (reflection) next, and never says "not found" itself."""
 
-    def __init__(self, unknown: Handler) -> None:
+    def __init__(self, calls: Calls) -> None:
         self.handlers: dict[str, Handler] = {}
         self.others: list[grpc.GenericRpcHandler] = []
-        self._unknown = unknown
+        self._guarded = calls.guarded
+        self._unknown = calls.unknown()
 
     def service(self, details: grpc.HandlerCallDetails) -> Handler:
         enter(Call(details.invocation_metadata))
         handler = self.handlers.get(details.method)
-        if handler is not None:
-            return handler
-        return next((found for other in self.others if (found := other.service(details)) is not None), self._unknown)
+        return self._elsewhere(details) if handler is None else handler
+
+    def _elsewhere(self, details: grpc.HandlerCallDetails) -> Handler:
+        for other in self.others:
+            handler = other.service(details)
+            if handler is not None:
+                return self._guarded(handler)
+        return self._unknown
 
 
 class Server:
@@ -47,37 +51,44 @@ class Server:
 
     def __init__(self, settings: ServiceSettings, *, domain: str) -> None:
         self._settings = settings
-        self._calls = Calls(settings, domain)
-        self._router = _Router(grpc.unary_unary_rpc_method_handler(self._calls.unknown()))
+        self._calls = Calls(domain, settings.max_concurrent_rpcs, settings.default_deadline_seconds)
+        # Apart, so that a full house is not taken for a dead one.
+        self._health_calls = Calls(domain, settings.max_concurrent_rpcs, settings.default_deadline_seconds)
+        self._router = _Router(self._calls)
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self.port = 0  # the bound port, once it serves
 
     def add(self, servicer: object, service: ServiceDescriptor, errors: ErrorTable) -> None:
         """Binds the servicer's methods by RPC name; TypeError when one is missing or of another kind."""
-        for method in service.methods:
-            self._router.handlers[f"/{service.full_name}/{method.name}"] = self._handler(servicer, method, errors)
+        self._add(self._calls, servicer, service, errors)
 
     def add_generic(self, handler: grpc.GenericRpcHandler) -> None:
         """Serves what no descriptor binds: reflection and the like."""
         self._router.others.append(handler)
 
     async def run(self, health: Health) -> None:
-        """Serves until SIGTERM or SIGINT, then NOT_SERVING, drain, stop; a second one hurries. StartError: taken port."""
-        self.add(health, health_service.SERVICE, health_service.ERRORS)
+        """Serves until SIGTERM or SIGINT, then NOT_SERVING, drain, stop; a second signal hurries it.
+
+        StartError when the address is taken or the certificates do not fit.
+        """
+        self._add(self._health_calls, health, health_service.SERVICE, health_service.ERRORS)
         server = self._bind()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         await server.start()
         health.start()
+        sweeps = [asyncio.create_task(calls.watch_deadlines()) for calls in (self._calls, self._health_calls)]
         log.info("serving", address=f"{split_address(self._settings.listen)[0]}:{self.port}")
         try:
             await self._stopping.wait()
             await self._drain(server, health)
         finally:
-            await health.close()
             await server.stop(None)
+            await health.close()
+            for sweep in sweeps:
+                sweep.cancel()
         log.info("stopped")
 
     def stop(self) -> None:
@@ -91,6 +102,7 @@ class Server:
         health.drain()
         await self._or_hurry(asyncio.sleep(self._settings.drain_seconds))
         self._calls.end_streams()
+        self._health_calls.end_streams()
         await self._or_hurry(server.stop(self._settings.grace_seconds))
 
     async def _or_hurry(self, step: Awaitable[object]) -> None:
@@ -99,15 +111,13 @@ class Server:
         for task in tasks:
             task.cancel()
 
-    def _handler(self, servicer: object, method: MethodDescriptor, errors: ErrorTable) -> Handler:
-        if method.client_streaming:
-            raise TypeError(f"{method.full_name}: client streams are not served")
-        function: Callable[..., Any] | None = getattr(servicer, method.name, None)
-        if function is None:
-            raise TypeError(f"{method.full_name}: {type(servicer).__name__} has no such method")
-        if method.server_streaming:
-            return grpc.unary_stream_rpc_method_handler(self._calls.stream(method, function, errors))
-        return grpc.unary_unary_rpc_method_handler(self._calls.unary(method, function, errors))
+    def _add(self, calls: Calls, servicer: object, service: ServiceDescriptor, errors: ErrorTable) -> None:
+        for method in service.methods:
+            function: Callable[..., Any] | None = getattr(servicer, method.name, None)
+            if function is None:
+                raise TypeError(f"{method.full_name}: {type(servicer).__name__} has no such method")
+            path = f"/{service.full_name}/{method.name}"
+            self._router.handlers[path] = calls.handler(method, function, errors)
 
     def _bind(self) -> grpc.aio.Server:
         settings = self._settings
