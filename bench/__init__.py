@@ -1,0 +1,1 @@
+"""Measurements: one file a question, each against a peer in the same run."""
