@@ -14,7 +14,7 @@ from stack.commands import run
 from stack.home import HomeError
 from stack.parts import Part, base_environment
 from stack.probes import postgres as probe
-from stack.processes import Signals, identify, stop_for_good, working_folder
+from stack.processes import Signals, exists, stop_for_good, working_in
 from stack.topology import Address
 
 SUPERUSER = "postgres"
@@ -138,18 +138,25 @@ class Cluster:
             )
 
     def _clear_lock(self) -> None:
-        """Stops a server of ours that survived its supervisor; removes a lock file whose pid is somebody else's now."""
+        """Ends what an earlier server left running; frees a lock file whose pid PostgreSQL would wrongly believe in.
+
+        Its own check fails when the pid went to another program, or nobody buried the server (a container whose first
+        process is no init). Removing the file is safe only because nothing works in the data folder any more.
+        """
         lock = self.data / "postmaster.pid"
         try:
             pid = int(lock.read_text().split("\n", 1)[0])
         except (OSError, ValueError):
             return
-        if (owner := identify(pid)) is None:
-            return  # PostgreSQL removes it itself
-        if working_folder(pid) != self.data.resolve():
-            lock.unlink()
-        elif not stop_for_good(owner, FAST):
-            raise HomeError(f"an earlier PostgreSQL (pid {pid}) still uses {self.data} and does not stop: stop it")
+        left = working_in(self.data, binary("postgres"))
+        left.sort(key=lambda each: each.pid != pid)  # the server first, its children follow it by themselves
+        for process in left:
+            if not stop_for_good(process, FAST):
+                raise HomeError(
+                    f"an earlier PostgreSQL (pid {process.pid}) uses {self.data} and does not stop: stop it"
+                )
+        if exists(pid):
+            lock.unlink(missing_ok=True)
 
     def _configure(self) -> None:
         """Written at each start: a changed port or setting counts at once. The server's account reads them."""

@@ -47,7 +47,7 @@ def postgres(address: Address) -> Probe:
         kind, length = struct.unpack("!cI", await reader.readexactly(5))
         if kind == b"R":
             return None
-        fields = (await reader.readexactly(length - 4)).split(b"\0")
+        fields = (await reader.readexactly(max(length - 4, 0))).split(b"\0")
         return next((field[1:].decode(errors="replace") for field in fields if field[:1] == b"M"), "refused")
 
     return lambda: _ask(address, greet)

@@ -3,6 +3,7 @@
 Linux is read from /proc, which keeps the supervisor small; elsewhere psutil is imported when first needed.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -76,14 +77,28 @@ def alive(identity: Identity) -> bool:
     return identify(identity.pid) == identity
 
 
-def working_folder(pid: int) -> Path | None:
-    """Where a process of ours works; None when it is gone or not ours to ask."""
+def exists(pid: int) -> bool:
+    """Whether the system knows the number, be it of a process that has ended and was not buried."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
+
+
+def working_in(folder: Path, program: Path) -> list[Identity]:
+    """The processes that run `program` with `folder` as their working folder, as far as we may know."""
     import psutil  # only after a crash
 
-    try:
-        return Path(psutil.Process(pid).cwd())
-    except (psutil.Error, OSError):
-        return None
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            is_it = Path(process.exe()).samefile(program) and Path(process.cwd()).samefile(folder)
+            if is_it and (identity := identify(process.pid)):
+                found.append(identity)
+    return found
 
 
 def send(identity: Identity, number: signal.Signals) -> None:

@@ -102,6 +102,8 @@ class Supervisor:
 
     async def _handle(self, request: Message, tell: Tell) -> Message:
         match request:
+            case {"op": "ping"}:
+                return {"ok": True}
             case {"op": "status"}:
                 return {"ok": True} | await report(self._mesh)
             case {"op": "scale", "counts": dict(counts)}:

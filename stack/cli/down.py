@@ -4,12 +4,15 @@ import time
 
 import click
 
-from stack import recovery
+from stack import control, recovery
 from stack.cli import mesh
 from stack.cli.failure import Failure
 from stack.home import Home, HomeError, check_owner
 from stack.processes import alive
 from stack.state import State, running
+
+PING_SECONDS = 5.0
+STOP_SECONDS = 30.0  # between two signs of life; the slowest part has 20
 
 
 def down(home: Home) -> int:
@@ -28,9 +31,9 @@ def down(home: Home) -> int:
 def _stop(found: State) -> None:
     """Returns when the supervisor is gone; one that does not answer is killed, and what it leaves is cleared up."""
     try:
-        for _ in mesh.ask(found, {"op": "stop"}, mesh.STOP_SECONDS):
-            pass
-    except Failure:
+        control.answer(found.socket, {"op": "ping"}, PING_SECONDS)
+        control.answer(found.socket, {"op": "stop"}, STOP_SECONDS)
+    except control.Unreachable:
         if alive(found.supervisor):
             recovery.kill_supervisor(found)
     while alive(found.supervisor):

@@ -11,7 +11,6 @@ from stack.topology import Ports
 
 STATUS_SECONDS = 5.0
 SCALE_SECONDS = 90.0  # between two signs of life
-STOP_SECONDS = 60.0  # the slowest part has 20
 
 
 def url(home: Home) -> str:
