@@ -1,12 +1,12 @@
-"""A tree of its own for the tests of the stack: its code, Envoy's configuration, the contract, and services that stand in."""
+"""A tree of its own for the tests of the stack: its code, Envoy's configuration, the contract, stand-in services."""
 
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from stack.topology import ROOT, SERVICES
 
+from stack.topology import ROOT, SERVICES
 from tests.conftest import Mesh
 
 SERVICE = Path(__file__).with_name("service.py")

@@ -1,5 +1,7 @@
-"""Stands in for a service in the tests of the stack: the same command line, environment, health names and end on SIGTERM,
-and nothing of a bakery. It is copied into a tree of its own as SERVICE/__main__.py."""
+"""Stands in for a service in the tests of the stack: command line, environment, health names, end on SIGTERM.
+
+It is copied into a tree of its own as SERVICE/__main__.py.
+"""
 
 import os
 import signal

@@ -5,9 +5,11 @@ import os
 import signal
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
 from stack.child import LOG_LIMIT, Child, PartFailed, set_aside
 from stack.parts import Part, base_environment
 from stack.probes import Probe
@@ -29,7 +31,7 @@ def _part(folder: Path, program: str, probe: Probe = _always, stop: Signals = ((
 async def _eventually(condition: object, seconds: float) -> None:
     assert callable(condition)
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  it speaks of another process
             await asyncio.sleep(0.01)
 
 
@@ -39,7 +41,7 @@ async def test_a_part_that_keeps_dying_is_started_again_with_growing_pauses(tmp_
     await child.start()
     await _eventually(lambda: child.restarts >= 3, seconds=10)
     await child.stop()
-    pauses = [after - before for before, after in zip(births, births[1:], strict=False)]
+    pauses = [after - before for before, after in pairwise(births)]
     assert pauses[0] >= 0.1
     assert pauses[1] >= 0.2
     assert pauses[2] >= 0.4
@@ -75,7 +77,9 @@ async def test_a_program_that_is_not_there_fails_by_name(tmp_path: Path) -> None
 
 
 async def test_a_part_that_does_not_listen_is_stopped_less_gently(tmp_path: Path) -> None:
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    )
     child = Child(_part(tmp_path, deaf, stop=((signal.SIGTERM, 0.3), (signal.SIGKILL, 5.0))))
     await child.start()
     await _eventually(lambda: "deaf" in child.part.log.read_text(), seconds=10)

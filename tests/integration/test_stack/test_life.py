@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 import redis
-from stack.processes import identify
 
+from stack.processes import identify
 from tests.conftest import Mesh, assert_gone, assert_ports_free, free_offset, wait_until
 
 
@@ -206,5 +206,3 @@ def _read(mesh: Mesh) -> tuple[object, object]:
         (nome,) = cursor.fetchone() or (None,)
     with _valkey(mesh) as client:
         return nome, client.get("carrinho")
-
-

@@ -2,16 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
 from stack import probes
 from stack.topology import HOST, Address
-
 from tests.conftest import PostgresServer, free_port
 
 
@@ -41,6 +41,7 @@ async def test_valkey_answers(valkey_url: str) -> None:
     assert await probes.valkey(Address(HOST, urlsplit(valkey_url).port or 0))() is None
 
 
+Asker = Callable[[Address], probes.Probe]
 ALL = [
     pytest.param(lambda address: probes.grpc_health(address, "bem"), id="grpc"),
     pytest.param(probes.postgres, id="postgres"),
@@ -50,8 +51,9 @@ ALL = [
 
 
 @pytest.mark.parametrize("probe", ALL)
-async def test_nobody_there_is_refused(probe: "type[probes.Probe]") -> None:
+async def test_nobody_there_is_refused(probe: Asker) -> None:
     why = await probe(Address(HOST, free_port()))()
+    assert why is not None
     assert "refused" in why or "Connect call failed" in why
 
 
@@ -72,9 +74,7 @@ async def stranger(request: pytest.FixtureRequest) -> AsyncIterator[Address]:
 
 
 @pytest.mark.parametrize("probe", ALL)
-async def test_a_stranger_does_not_serve(
-    probe: "type[probes.Probe]", stranger: Address, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_stranger_does_not_serve(probe: Asker, stranger: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "TIMEOUT", 0.2)
     why = await asyncio.wait_for(probe(stranger)(), 1)
     assert isinstance(why, str)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import redis
-from stack.processes import Identity, alive, identify
 
+from stack.processes import Identity, alive, identify
 from tests.conftest import Mesh, assert_gone, wait_until
 
 EVERY_PART = ["catalogo-1", "carrinho-1", "gateway-1", "envoy", "postgres-catalogo-1", "valkey"]

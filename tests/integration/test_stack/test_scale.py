@@ -29,7 +29,9 @@ def _endpoints(mesh: Mesh, cluster: str) -> set[int]:
     (resource,) = json.loads((mesh.folder / "envoy" / "endpoints" / f"{cluster}.json").read_text())["resources"]
     groups = resource["endpoints"]
     return {
-        each["endpoint"]["address"]["socket_address"]["port_value"] for group in groups for each in group["lb_endpoints"]
+        each["endpoint"]["address"]["socket_address"]["port_value"]
+        for group in groups
+        for each in group["lb_endpoints"]
     }
 
 

@@ -1,4 +1,4 @@
-"""`./confeitaria` itself: the environment it makes, once, whatever interrupts it. The locks are empty here: no network."""
+"""`./confeitaria` itself: the environment it makes, once, whatever interrupts it. Empty locks here: no network."""
 
 import contextlib
 import os
@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from stack.topology import ROOT
 
+from stack.topology import ROOT
 from tests.conftest import wait_until
 
 BARE = {"PATH": "/usr/local/bin:/usr/bin:/bin", "CONFEITARIA_PYTHON": sys.executable}
