@@ -1,0 +1,1 @@
+"""The bakery's rules: no I/O, no clock, the standard library only."""
