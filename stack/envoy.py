@@ -131,6 +131,7 @@ def command(bootstrap: Path, *, workers: int = 1) -> list[str]:
         *("--config-path", str(bootstrap)),
         *("--concurrency", str(workers)),
         *("--log-level", "warning"),
+        *("--file-flush-interval-msec", "500"),  # how long a failure may wait to be seen in the log
         "--disable-hot-restart",  # else two meshes on one machine would meet in shared memory
     ]
 
