@@ -8,10 +8,11 @@ from stack import control, recovery
 from stack.cli import mesh
 from stack.cli.failure import Failure
 from stack.home import Home, HomeError, check_owner
-from stack.processes import alive
+from stack.processes import alive, exists
 from stack.state import State, running
 
 PING_SECONDS = 5.0
+BURIAL_SECONDS = 3.0
 STOP_SECONDS = 30.0  # between two signs of life; the slowest part has 20
 
 
@@ -36,7 +37,9 @@ def _stop(found: State) -> None:
     except control.Unreachable:
         if alive(found.supervisor):
             recovery.kill_supervisor(found)
-    while alive(found.supervisor):
+    deadline = time.monotonic() + BURIAL_SECONDS
+    # also after its end it stays in the table of processes until the system's first process looks
+    while alive(found.supervisor) or (exists(found.supervisor.pid) and time.monotonic() < deadline):
         time.sleep(0.01)
 
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import click
 
@@ -21,6 +21,7 @@ from stack.parts import python, python_environment
 from stack.state import running
 
 REFRESH = 2.0  # seconds between two looks at a mesh in the foreground
+END = {"event": "stopped"}
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -30,26 +31,24 @@ class Asked(BaseException):
 
 def up(home: Home, *, detach: bool) -> int:
     if running(home):
-        raise Failure(
-            f"already running at {mesh.url(home)}: ./confeitaria status shows it, ./confeitaria down stops it"
-        )
+        where = mesh.url(home)
+        raise Failure(f"already running at {where}: ./confeitaria status shows it, ./confeitaria down stops it")
     try:
         home.prepare()
     except (HomeError, OSError) as error:
         raise Failure(str(error)) from error
     for number in ENDINGS:
-        signal.signal(number, _end)
-    owner = _supervise(home)
-    with owner, owner.makefile("rb") as lines:
-        told = map(json.loads, lines)
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup and the like have their reasons
+            signal.signal(number, _end)
+    with Supervisor(home) as supervisor:
         try:
-            _show_start(told)
+            _show_start(supervisor.told)
             if detach:
-                owner.sendall(b'{"op": "detach"}\n')
+                supervisor.leave()
             else:
-                _watch(home, owner, told)
+                _watch(home, supervisor)
         except Asked:
-            _stop(owner, told)
+            _stop(supervisor)
     return 0
 
 
@@ -59,21 +58,45 @@ def _end(_number: int, _frame: object) -> None:
     raise Asked
 
 
-def _supervise(home: Home) -> socket.socket:
-    """Starts the supervisor in a session of its own and gives our end of the socket that ties it to us."""
-    ours, theirs = socket.socketpair()
-    with theirs, home.log("stack").open("ab") as log:
-        subprocess.Popen(  # noqa: S603  our own module
-            python("-m", "stack.supervisor", str(home.path), str(home.offset), str(theirs.fileno())),
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-            env=dict(os.environ) | python_environment(),
-            start_new_session=True,
-        )
-    return ours
+class Supervisor:
+    """The process in a session of its own, and the socket that ties it to us. `told` is what it says."""
+
+    def __init__(self, home: Home) -> None:
+        self.socket, theirs = socket.socketpair()
+        with theirs, home.log("stack").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603  our own module
+                python("-m", "stack.supervisor", str(home.path), str(home.offset), str(theirs.fileno())),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=dict(os.environ) | python_environment(),
+                start_new_session=True,
+            )
+        self._lines = self.socket.makefile("rb")
+        self.told: Iterator[Mapping[str, Any]] = map(json.loads, self._lines)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.close()
+        self.socket.close()
+
+    def leave(self) -> None:
+        """From here on it lives without us."""
+        self.socket.sendall(b'{"op": "detach"}\n')
+        self._process.returncode = 0  # we wait for it no more
+
+    def give_up(self) -> None:
+        """Half closed, the socket says that we want the end and still tells us how it comes."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def bury(self) -> None:
+        """When it has told its last."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=10)
 
 
 def _show_start(told: Iterator[Mapping[str, Any]]) -> None:
@@ -84,65 +107,55 @@ def _show_start(told: Iterator[Mapping[str, Any]]) -> None:
                 case "step":
                     progress.step(message)
                 case "failed":
-                    raise Failure(_wait(told, mesh.explain(message)))
+                    for _ in told:  # a start that failed is over when everything it had started is gone
+                        pass
+                    raise Failure(mesh.explain(message))
                 case "ready":
                     progress.close()
                     return _welcome(message)
     raise Failure("the supervisor ended before the mesh was ready: ./confeitaria logs stack tells why")
 
 
-def _wait(told: Iterator[Mapping[str, Any]], reason: str) -> str:
-    """A start that failed is over when everything it had started is gone."""
-    for _ in told:
-        pass
-    return reason
-
-
 def _welcome(message: Mapping[str, Any]) -> None:
     edge = message["edge"]
     click.echo(f"The bakery is open at {edge} after {message['seconds']:.1f} s (documentation: {edge}/docs). Try:")
-    for command in (
-        f"curl '{edge}/api/produtos?page_size=3'",
-        f"curl -X POST {edge}/api/carrinhos",
-        "./confeitaria status",
-    ):
-        click.echo(f"  {command}")
+    click.echo(f"  curl '{edge}/api/produtos?page_size=3'")
+    click.echo(f"  curl -X POST {edge}/api/carrinhos")
+    click.echo("  ./confeitaria status")
 
 
-def _watch(home: Home, owner: socket.socket, told: Iterator[Mapping[str, Any]]) -> None:
+def _watch(home: Home, supervisor: Supervisor) -> None:
     """The foreground: a living table on a terminal, silence elsewhere, until somebody else stops the mesh."""
     if sys.stdout.isatty():
-        _watch_alive(home, owner, told)
-    elif any(_is_end(message) for message in told):
+        _watch_alive(home, supervisor)
+    elif any(map(_is_end, supervisor.told)):
         click.echo("stopped from elsewhere")
+    supervisor.bury()
 
 
-def _watch_alive(home: Home, owner: socket.socket, told: Iterator[Mapping[str, Any]]) -> None:
+def _watch_alive(home: Home, supervisor: Supervisor) -> None:
     from rich.live import Live
 
     from stack.cli.status import table
 
     with Live(auto_refresh=False) as live:
         while True:
-            if select.select([owner], [], [], REFRESH)[0] and _is_end(next(told, END)):
+            if select.select([supervisor.socket], [], [], REFRESH)[0] and _is_end(next(supervisor.told, END)):
                 return
             with contextlib.suppress(Failure):  # it may stop while we ask
                 live.update(table(mesh.status(mesh.require(home))), refresh=True)
-
-
-END = {"event": "stopped"}
 
 
 def _is_end(message: Mapping[str, Any]) -> bool:
     return message == END
 
 
-def _stop(owner: socket.socket, told: Iterator[Mapping[str, Any]]) -> None:
-    """Half closed, the socket says that we leave and still tells us how it ends."""
+def _stop(supervisor: Supervisor) -> None:
     click.echo("")
-    owner.shutdown(socket.SHUT_WR)
+    supervisor.give_up()
     with Progress("stopping") as progress:
-        for message in told:
+        for message in supervisor.told:
             if message["event"] == "stop":
                 progress.step(message)
+    supervisor.bury()
     click.echo("stopped; the data stays")

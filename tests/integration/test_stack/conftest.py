@@ -1,7 +1,7 @@
 """A tree of its own for the tests of the stack: its code, Envoy's configuration, the contract, stand-in services."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,6 @@ from stack.topology import ROOT, SERVICES
 from tests.conftest import Mesh
 
 SERVICE = Path(__file__).with_name("service.py")
-START = Callable[[], Mesh]
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +23,15 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (tree / service / "__init__.py").touch()
         shutil.copy(SERVICE, tree / service / "__main__.py")
     return tree
+
+
+@pytest.fixture(scope="session")
+def shared(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """A running mesh of stand-ins for the tests that leave it as they found it."""
+    found = Mesh(tmp_path_factory.mktemp("dados em comum"), root=tree)
+    found.up()
+    yield found
+    found.down()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import redis
@@ -17,15 +16,6 @@ from stack.processes import Identity, alive, identify
 from tests.conftest import Mesh, assert_gone, wait_until
 
 EVERY_PART = ["catalogo-1", "carrinho-1", "gateway-1", "envoy", "postgres-catalogo-1", "valkey"]
-
-
-@pytest.fixture(scope="module")
-def shared(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    """One mesh for the tests that leave it as they found it."""
-    found = Mesh(tmp_path_factory.mktemp("dados em comum"), root=tree)
-    found.up()
-    yield found
-    found.down()
 
 
 @pytest.mark.parametrize("name", EVERY_PART)

@@ -3,21 +3,9 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.request import urlopen
 
-import pytest
-
 from tests.conftest import Mesh, assert_gone
-
-
-@pytest.fixture(scope="module")
-def mesh_of_stand_ins(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    found = Mesh(tmp_path_factory.mktemp("dados em escala"), root=tree)
-    found.up()
-    yield found
-    found.down()
 
 
 def _names(mesh: Mesh, kind: str) -> list[str]:
@@ -35,8 +23,8 @@ def _endpoints(mesh: Mesh, cluster: str) -> set[int]:
     }
 
 
-def test_instances_are_added_told_to_envoy_kept_over_a_restart_and_taken_away(mesh_of_stand_ins: Mesh) -> None:
-    mesh = mesh_of_stand_ins
+def test_instances_are_added_told_to_envoy_kept_over_a_restart_and_taken_away(shared: Mesh) -> None:
+    mesh = shared
     done = mesh.run("scale", "carrinho=3", "catalogo=2")
     assert done.returncode == 0, done.stderr
     assert _names(mesh, "carrinho") == ["carrinho-1", "carrinho-2", "carrinho-3"]
@@ -55,8 +43,8 @@ def test_instances_are_added_told_to_envoy_kept_over_a_restart_and_taken_away(me
     assert mesh.status()["ready"]
 
 
-def test_scaling_up_and_down_loses_no_request(mesh_of_stand_ins: Mesh) -> None:
-    mesh, stop, answers = mesh_of_stand_ins, threading.Event(), list[int]()
+def test_scaling_up_and_down_loses_no_request(shared: Mesh) -> None:
+    mesh, stop, answers = shared, threading.Event(), list[int]()
 
     def ask() -> None:
         while not stop.is_set():
@@ -75,8 +63,8 @@ def test_scaling_up_and_down_loses_no_request(mesh_of_stand_ins: Mesh) -> None:
     assert set(answers) == {200}
 
 
-def test_a_scale_that_fails_leaves_things_as_they_were(mesh_of_stand_ins: Mesh) -> None:
-    mesh = mesh_of_stand_ins
+def test_a_scale_that_fails_leaves_things_as_they_were(shared: Mesh) -> None:
+    mesh = shared
     with socket.create_server(mesh.ports.instance("pedidos", 2)):
         done = mesh.run("scale", "pedidos=2")
     assert done.returncode == 1
