@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from chassis import validation
 from chassis.context import Call, serving
 from chassis.errors import (
+    RETRY_AFTER,
     DeadlineExceeded,
     ErrorTable,
     Exhausted,
@@ -34,7 +35,6 @@ Served = Callable[[object, Context], Awaitable[Any]]
 
 _task = cast("Callable[[], asyncio.Task[Any]]", asyncio.current_task)  # grpc.aio runs every call in a task of its own
 
-RETRY_AFTER = 0.1  # seconds, told to whom we could not serve now
 TICK = 0.025  # seconds between two looks at the deadlines
 AHEAD = 0.01  # seconds before the true deadline that our answer leaves, to arrive before the client gives up
 

@@ -12,6 +12,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 STATUS_DETAILS = "grpc-status-details-bin"
+RETRY_AFTER = 0.1  # seconds, told to whom this process could not serve now
 
 # A client drops a call whose trailers pass 8 KiB (grpc.max_metadata_size), so an error is kept well below it.
 MAX_TEXT = 400  # characters of a message, a description or a metadata value

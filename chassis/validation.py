@@ -80,18 +80,18 @@ def _key(value: object) -> str:
 
 def _text(rule: str, message: str, value: Any) -> str:  # noqa: ANN401  the value of whatever rule
     kind, _, name = rule.rpartition(".")
+    if rule != "required" and kind not in _KINDS:
+        return message  # a rule of our own speaks for itself
     name = name.removesuffix("_empty")  # the same rule, told of an empty value
     if rule == "required" and "oneof" in message:
         name = "oneof"
     limits = _LIMITS.findall(message)
     if name in RANGES and limits:
         return RANGES[name].format(*limits)
-    template = TEXTS.get(f"{kind}.{name}") or (TEXTS.get(name) if kind in _KINDS else None)
-    if template is not None:
-        one = value == 1
-        nouns = {"s": "" if one else "s", "items": "item" if one else "itens", "pairs": "par" if one else "pares"}
-        return template.format(_value(value), **nouns)
-    return "valor inválido" if kind in _KINDS else message  # a rule of our own speaks for itself
+    template = TEXTS.get(f"{kind}.{name}") or TEXTS.get(name, "valor inválido")
+    one = value == 1
+    nouns = {"s": "" if one else "s", "items": "item" if one else "itens", "pairs": "par" if one else "pares"}
+    return template.format(_value(value), **nouns)
 
 
 def _value(value: Any) -> str:  # noqa: ANN401
@@ -104,7 +104,6 @@ def _value(value: Any) -> str:  # noqa: ANN401
 _LIMITS = re.compile(r"than(?: or equal to)? (\S+)")
 _NUMBERS = "float double int32 int64 uint32 uint64 sint32 sint64 fixed32 fixed64 sfixed32 sfixed64"
 _KINDS = {
-    "",
     "message",
     *_NUMBERS.split(),
     *["bool", "string", "bytes", "enum", "repeated", "map", "any", "duration", "timestamp", "field_mask"],
