@@ -16,18 +16,19 @@ from typing import Any, NamedTuple, cast
 from confeitaria.carrinho.v1 import carrinho_pb2 as pb
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
-from redis.exceptions import NoScriptError, ResponseError
 
 from carrinho import domain
 from carrinho.domain import Oferta, Recusa
-from carrinho.repository.valkey import Argument, Unreachable, Valkey
+from carrinho.repository.valkey import Argument, Refused, Unreachable, Valkey
 from carrinho.use_cases import Carrinho
 
 PREFIX = "carrinho:"
 SESSAO_ID = re.compile(r"[A-Za-z0-9_-]{22}")  # what secrets.token_urlsafe(16) gives; other names cannot be a cart's
 
 # Refusals that say how Valkey is, not what we asked: none of them executed anything.
-FORA = ("LOADING", "BUSY", "MISCONF", "READONLY", "OOM", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "NOPERM")
+FORA = frozenset(
+    {"LOADING", "BUSY", "MISCONF", "READONLY", "OOM", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "NOPERM"}
+)
 
 CONFERIDO = (b"", pb.ItemCarrinho(conferido=True).SerializeToString())
 
@@ -92,7 +93,10 @@ class CarrinhosValkey:
         key = _key(mudanca.sessao_id)
         try:
             reply = await self._call("EVALSHA", self._sha, 1, key, operacao, *args)
-        except NoScriptError:  # a new or restarted Valkey: nothing was executed
+        except Refused as exc:
+            if exc.code != "NOSCRIPT":
+                raise
+            # A new or restarted Valkey: nothing was executed.
             reply = await self._call("EVAL", self._script, 1, key, operacao, *args)
         if isinstance(reply, bytes):
             return Carrinho(reply)
@@ -104,8 +108,8 @@ class CarrinhosValkey:
             return await self._valkey.call(*command)
         except Unreachable as exc:
             raise domain.CarrinhoIndisponivel(str(exc)) from exc
-        except ResponseError as exc:
-            if str(exc).startswith(FORA):
+        except Refused as exc:
+            if exc.code in FORA:
                 raise domain.CarrinhoIndisponivel(str(exc)) from exc
             raise
 
