@@ -35,9 +35,10 @@ CONTENDED = "Há disputa demais pelos mesmos dados agora."
 QUERY_CANCELED = "57014"
 LOST = ("40001", "40P01")  # serialization_failure (also a standby's conflict with recovery), deadlock_detected
 NO_ANSWER = "none"
+READ_ONLY = "25006"  # the server is a standby
 # SQLSTATE classes: connection, insufficient resources, operator intervention (shutdown, starting up), system error;
-# idle in transaction for too long; and a read-only server, which is a standby.
-UNABLE = (NO_ANSWER, "08", "53", "57P", "58", "25P03", "25006")
+# and a transaction ended for having been idle.
+UNABLE = (NO_ANSWER, "08", "53", "57P", "58", "25P03")
 
 CONNECT = {
     "connect_timeout": 2,  # seconds, the least that libpq knows
@@ -85,7 +86,10 @@ class Postgres:
                 result = await self._in_thread(work, isolation, end)
             except (DBAPIError, psycopg2.Error) as exc:  # the second from a cursor of the driver itself
                 if _sqlstate(exc) not in LOST:
-                    raise self._told(exc) from exc
+                    told = self._told(exc)
+                    if told is None:
+                        raise
+                    raise told from exc
             else:
                 self._note(None)
                 return result
@@ -136,30 +140,35 @@ class Postgres:
                 connection.exec_driver_sql(
                     f"SET TRANSACTION ISOLATION LEVEL {isolation}; SET LOCAL statement_timeout = {int(left * 1000) + 1}"
                 )
-            except DBAPIError as exc:
+            except (DBAPIError, psycopg2.Error) as exc:
                 line.drop()
+                connection.invalidate()  # the other idle ones, when it was lost, are SQLAlchemy's to replace
                 connection.close()
-                if last or not exc.connection_invalidated:
+                if last or (isinstance(exc, DBAPIError) and not exc.connection_invalidated):
                     raise
             else:
                 return connection
         raise DeadlineExceeded
 
-    def _told(self, exc: DBAPIError | psycopg2.Error) -> Exception:
-        """What the caller is told of a database error; the error itself when it is the caller's own business."""
+    def _told(self, exc: DBAPIError | psycopg2.Error) -> Exception | None:
+        """What the caller is told of a database error; None when it is the caller's own business."""
         state = _sqlstate(exc)
         if state == QUERY_CANCELED:
             return DeadlineExceeded()
+        if state == READ_ONLY:
+            return Unavailable(UNREACHABLE, RETRY_AFTER)
         if state.startswith(UNABLE) or (isinstance(exc, DBAPIError) and exc.connection_invalidated):
             self._note(str(_cause(exc)).partition("\n")[0])
             return Unavailable(UNREACHABLE, RETRY_AFTER)
-        return exc
+        return None
 
     def _note(self, why: str | None) -> None:
         """Logs the change, not each call that met it."""
-        if why != self._why and (why is None or self._why is None):
-            log.info("postgres: reachable again") if why is None else log.warning("postgres: unreachable", why=why)
-            self._why = why
+        if why is None and self._why is not None:
+            log.info("postgres: available again")
+        elif why is not None and self._why is None:
+            log.warning("postgres: unavailable", why=why)
+        self._why = why
 
 
 class _Lifeline:
