@@ -1,0 +1,1 @@
+"""Orders: from a full cart to a cake in somebody's hands."""
