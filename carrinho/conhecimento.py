@@ -7,7 +7,8 @@ from typing import Protocol, TypeVar
 
 from carrinho.domain import CatalogoIndisponivel, Oferta, Produto, ProdutoNaoEncontrado, Recusa, ofertar
 
-VALIDADE = 1.0  # seconds for which an answer of the catalog counts as its present word
+VALIDADE = 1.0  # seconds for which a product counts as the catalog's present word
+VALIDADE_AUSENTE = 0.25  # the same for "no such product": it may just have been made, and not be seen everywhere yet
 PACIENCIA = 0.8  # seconds that a change of a cart waits for the catalog, at most
 MARGEM = 0.1  # seconds of a caller's deadline left for the cart itself
 PAUSA = 0.25  # seconds between a failed question and the next one about a known product
@@ -86,7 +87,7 @@ class Conhecimento:
         return pergunta
 
     async def _aprender(self, produto_id: int) -> Oferta | Recusa:
-        fresco_ate = self._clock() + VALIDADE  # counted from the question, so the answer is no older than that
+        agora = self._clock()  # of the question, so that no answer is taken for younger than it is
         try:
             produto = await self._catalogo.obter_produto(produto_id)
         except CatalogoIndisponivel as recusa:
@@ -96,10 +97,10 @@ class Conhecimento:
         except ProdutoNaoEncontrado as recusa:
             self._fora = False
             self._conhecidos.pop(produto_id, None)
-            _lembrar(self._ausentes, produto_id, fresco_ate, CAPACIDADE_AUSENTES)
+            _lembrar(self._ausentes, produto_id, agora + VALIDADE_AUSENTE, CAPACIDADE_AUSENTES)
             return recusa
         self._fora = False
-        _lembrar(self._conhecidos, produto_id, (produto, fresco_ate), CAPACIDADE)
+        _lembrar(self._conhecidos, produto_id, (produto, agora + VALIDADE), CAPACIDADE)
         return ofertar(produto, conferido=True)
 
 
