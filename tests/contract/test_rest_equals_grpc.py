@@ -19,7 +19,7 @@ from tests.contract.shop import Shop
 # What differs between two runs of one story; everything else must be equal.
 VOLATILE = {"produto_id", "categoria_id", "sessao_id", "pedido_id", "nome", "criado_em", "atualizado_em", "expira_em"}
 VOLATILE_METADATA = {"chave"}
-UNIQUE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[\w-]{22}|\b[0-9a-f]{8}\b|\d+")
+UNIQUE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[\w-]{22}|\b[0-9a-fA-F]{8}\b|\d+")
 
 
 def masked(value: Any) -> Any:
