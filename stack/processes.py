@@ -34,6 +34,7 @@ class _Stat(NamedTuple):
     state: str
     own: int  # ticks of CPU
     buried: int  # ticks of CPU of children that ended
+    threads: int
     born: str
 
 
@@ -45,7 +46,7 @@ def _stat(pid: int) -> _Stat | None:
         return None
     fields = text.rpartition(")")[2].split()
     own, buried = (sum(map(int, fields[at : at + 2])) for at in (11, 13))
-    return _Stat(int(fields[1]), fields[0], own, buried, fields[19])
+    return _Stat(int(fields[1]), fields[0], own, buried, int(fields[17]), fields[19])
 
 
 def _boot() -> str:
@@ -56,8 +57,10 @@ def identify(pid: int) -> Identity | None:
     """None when there is no such process, or only its unburied remains."""
     if LINUX:
         stat = _stat(pid)
-        # births are counted from the boot, so the boot belongs to the name
-        return None if stat is None or stat.state in "ZX" else Identity(pid, f"{_boot()}:{stat.born}")
+        # the first thread may be dead while others still are, and keep its ports
+        if stat is None or (stat.state in "ZX" and stat.threads <= 1):
+            return None
+        return Identity(pid, f"{_boot()}:{stat.born}")  # births are counted from the boot, so the boot belongs to it
     return _identify_by_psutil(pid)
 
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -220,14 +221,16 @@ class _running:  # noqa: N801  a context manager
 
     def __enter__(self) -> None:
         part = self._part
-        with part.log.open("ab") as log:
+        with part.log.open("ab") as log, warnings.catch_warnings():
+            # from Python 3.12 on: code between fork and exec may hang when threads run; ours is two system calls
+            warnings.simplefilter("ignore", DeprecationWarning)
             self._process = subprocess.Popen(
                 [*part.account.prefix, *part.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=dict(part.environment),
-                preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509  no other thread runs yet
+                preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509  see above
                 **part.account.options(),
             )
         wait_until(self._serves, seconds=30, what=f"{part.name} serves: {part.log}")

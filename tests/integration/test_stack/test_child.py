@@ -16,6 +16,8 @@ from stack.probes import Probe
 from stack.processes import Signals, alive
 from stack.topology import Address
 
+# from Python 3.12 on; the supervisor has no threads, this process may
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 NOWHERE = Address("127.0.0.1", 1)
 
 

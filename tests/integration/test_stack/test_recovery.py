@@ -52,6 +52,7 @@ def left_behind(fresh: Mesh, monkeypatch: pytest.MonkeyPatch) -> dict[str, Ident
     """The processes of a mesh whose supervisor was killed; carrinho would not follow it."""
     monkeypatch.setenv("CARRINHO_STUBBORN", "1")
     fresh.up()
+    monkeypatch.delenv("CARRINHO_STUBBORN")
     processes = fresh.identities()
     os.kill(processes["supervisor"].pid, signal.SIGKILL)
     wait_until(lambda: not alive(processes["gateway-1"]), seconds=20)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -113,7 +114,7 @@ def test_no_python_at_all_is_said_in_one_line(clone: Path, tmp_path: Path) -> No
 def test_a_python_without_venv_says_what_to_install(clone: Path, tmp_path: Path) -> None:
     """Debian's python3 without python3-venv lacks ensurepip."""
     lacking = tmp_path / "python3"
-    hide = f'case "$2" in *ensurepip*) exit 1 ;; esac\nexec {sys.executable} "$@"\n'
+    hide = f'case "$2" in *ensurepip*) exit 1 ;; esac\nexec {shlex.quote(sys.executable)} "$@"\n'
     lacking.write_text(f"#!/bin/sh\n{hide}")
     lacking.chmod(0o755)
     done = _run(clone, PATH=_tools(tmp_path), CONFEITARIA_PYTHON=str(lacking))
