@@ -26,7 +26,8 @@ from pedidos.repository.sql_compras import AGORA
 _OBTER = text(f"SELECT {PEDIDO} FROM pedidos p WHERE p.pedido_id = :pedido_id")
 
 _SITUACOES = text(
-    "SELECT pedido_id, status, atualizado_em FROM pedidos WHERE pedido_id = ANY(CAST(:pedido_ids AS uuid[]))"
+    """SELECT CAST(pedido_id AS text) AS pedido_id, status, atualizado_em FROM pedidos
+        WHERE pedido_id = ANY(CAST(:pedido_ids AS uuid[]))"""
 )
 
 _MUDAR = text(
@@ -56,7 +57,7 @@ _A_DEVOLVER = text(
        )
        UPDATE pedidos p SET devolver_em = clock_timestamp() + :arrendamento * interval '1 second'
          FROM vencida WHERE p.pedido_id = vencida.pedido_id
-       RETURNING p.pedido_id"""
+       RETURNING CAST(p.pedido_id AS text)"""
 )
 
 # With a look at a table, since a database without its schema takes no orders either.

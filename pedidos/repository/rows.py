@@ -19,13 +19,14 @@ from pedidos.domain import (
     falha_de_dados,
 )
 
-PEDIDO = """p.pedido_id, p.sessao_id, p.status, p.total_centavos, p.cliente_nome, p.cliente_email, p.cliente_telefone,
-  p.observacao, p.criado_em, p.atualizado_em,
+PEDIDO = """CAST(p.pedido_id AS text) AS pedido_id, p.sessao_id, p.status, p.total_centavos,
+  p.cliente_nome, p.cliente_email, p.cliente_telefone, p.observacao, p.criado_em, p.atualizado_em,
   (SELECT json_agg(json_build_array(i.produto_id, i.nome, i.preco_centavos, i.quantidade) ORDER BY i.produto_id)
      FROM itens_pedido i WHERE i.pedido_id = p.pedido_id) AS itens"""
 
-COMPRA = """c.pedido_id, c.chave, c.fingerprint, c.sessao_id, c.carrinho_versao, c.solicitacao, c.etapa, c.criado_em,
-  c.resposta, c.falha, extract(epoch FROM clock_timestamp() - c.criado_em)::float8 AS idade"""
+COMPRA = """CAST(c.pedido_id AS text) AS pedido_id, c.chave, c.fingerprint, c.sessao_id, c.carrinho_versao,
+  c.solicitacao, c.etapa, c.criado_em, c.resposta, c.falha,
+  extract(epoch FROM clock_timestamp() - c.criado_em)::float8 AS idade"""
 
 
 def pedido(row: Row[Any]) -> Pedido:

@@ -28,7 +28,7 @@ REGISTRAR = text(
                AS e(chave, fingerprint, sessao_id, versao, solicitacao)
          ORDER BY e.chave
         ON CONFLICT DO NOTHING
-        RETURNING chave, pedido_id, criado_em"""
+        RETURNING chave, CAST(pedido_id AS text) AS pedido_id, criado_em"""
 )
 
 ASSUMIR = text(
@@ -61,7 +61,7 @@ GRAVAR = text(
           INSERT INTO eventos_saida (pedido_id, seq, tipo, corpo)
           SELECT pedido_id, 1, 'pedido_criado', CAST(corpo AS jsonb) FROM gravada
         )
-        SELECT pedido_id FROM gravada"""
+        SELECT CAST(pedido_id AS text) AS pedido_id FROM gravada"""
 )
 
 CONFIRMAR = text(
@@ -91,7 +91,7 @@ RESPONDER = text(
                                     'atualizado_em', p.atualizado_em)
             FROM respondida r JOIN pedidos p USING (pedido_id) WHERE r.seq IS NOT NULL
         )
-        SELECT pedido_id FROM respondida"""
+        SELECT CAST(pedido_id AS text) AS pedido_id FROM respondida"""
 )
 
 # The step of an attempt that is given up, and of the order that it wrote.
@@ -100,7 +100,7 @@ ABANDONAR = text(
           FROM unnest(CAST(:pedido_ids AS uuid[]), CAST(:etapas AS text[]), CAST(:falhas AS text[]))
                AS e(pedido_id, etapa, falha)
          WHERE c.pedido_id = e.pedido_id AND c.etapa = e.etapa
-        RETURNING c.pedido_id"""
+        RETURNING CAST(c.pedido_id AS text) AS pedido_id"""
 )
 
 CANCELAR_PENDENTE = text(
