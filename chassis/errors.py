@@ -14,10 +14,12 @@ from google.rpc.status_pb2 import Status
 STATUS_DETAILS = "grpc-status-details-bin"
 RETRY_AFTER = 0.1  # seconds, told to whom this process could not serve now
 
-# A client drops a call whose trailers pass 8 KiB (grpc.max_metadata_size), so an error is kept well below it.
-MAX_TEXT = 400  # characters of a message, a description or a metadata value
-MAX_VIOLATIONS = 12
-MAX_FIELD = 120  # characters of a field path
+# A client drops a call whose trailers pass 8 KiB (grpc.max_metadata_size), and grpc-message triples what is not ASCII,
+# so an error is kept well below it. All in bytes of UTF-8.
+MAX_MESSAGE = 400
+MAX_TEXT = 240  # of a description or a value of the metadata
+MAX_FIELD = 100  # of a field path
+MAX_VIOLATIONS = 8
 
 
 class Mapped(NamedTuple):
@@ -107,8 +109,8 @@ def internal(domain: str) -> Refusal:
 
 
 def _refusal(mapped: Mapped, text: str, domain: str, exc: BaseException | None) -> Refusal:
-    message = _clean(text)
-    metadata = {name: _clean(str(getattr(exc, name))) for name in mapped.metadata}
+    message = _clean(text, MAX_MESSAGE)
+    metadata = {name: _clean(str(getattr(exc, name)), MAX_TEXT) for name in mapped.metadata}
     status = Status(code=mapped.code.value[0], message=message)
     status.details.add().Pack(ErrorInfo(reason=mapped.reason, domain=domain, metadata=metadata))
     for detail in _details(exc):
@@ -122,7 +124,7 @@ def _details(exc: BaseException | None) -> list[Message]:
         details.append(
             BadRequest(
                 field_violations=[
-                    BadRequest.FieldViolation(field=_clean(field, MAX_FIELD), description=_clean(why))
+                    BadRequest.FieldViolation(field=_clean(field, MAX_FIELD), description=_clean(why, MAX_TEXT))
                     for field, why in exc.violations[:MAX_VIOLATIONS]
                 ]
             )
@@ -134,7 +136,7 @@ def _details(exc: BaseException | None) -> list[Message]:
     return details
 
 
-def _clean(text: str, limit: int = MAX_TEXT) -> str:
+def _clean(text: str, limit: int) -> str:
     """Short, and free of the lone surrogates that protobuf refuses."""
-    text = text if len(text) <= limit else text[: limit - 1] + "…"
-    return text.encode("utf-8", "replace").decode()
+    raw = text.encode("utf-8", "replace")
+    return raw.decode() if len(raw) <= limit else raw[: limit - 3].decode("utf-8", "ignore") + "…"

@@ -1,10 +1,11 @@
 """From an empty process to a serving one and out again, with the exit code that says how it went."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 import uvloop
@@ -16,6 +17,7 @@ from chassis.settings import ServiceSettings, SettingsError, load
 S = TypeVar("S", bound=ServiceSettings)
 
 OK, FAILED, MISUSED = 0, 1, 2
+PATIENCE = 1.0  # seconds for what still runs in the background when the service has ended
 
 
 def main(serve: Callable[[S], Awaitable[None]], settings: type[S]) -> NoReturn:
@@ -30,26 +32,39 @@ def _main(serve: Callable[[S], Awaitable[None]], settings: type[S]) -> int:
         sys.stderr.write(f"{exc}\n")
         return MISUSED
     telemetry.configure(loaded)
+    log = structlog.get_logger()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_until_signal(serve, loaded))
+            stubborn = runner.run(_run(serve(loaded)))
+            if stubborn:
+                log.warning("tasks ignored their cancellation", tasks=stubborn)
+                sys.stdout.flush()
+                os._exit(OK)  # the runner would wait for them for ever
     except StartError as exc:
-        structlog.get_logger().error("cannot start", why=str(exc))
+        log.error("cannot start", why=str(exc))  # noqa: TRY400  one clear line, no traceback
         sys.stderr.write(f"{loaded.instance}: {exc}\n")
         return FAILED
-    except Exception:  # noqa: BLE001  the last one who can tell
-        structlog.get_logger().exception("failed")
+    except Exception:
+        log.exception("failed")
         return FAILED
     return OK
 
 
-async def _until_signal(serve: Callable[[S], Awaitable[None]], settings: S) -> None:
-    """A signal before the server listens for it ends the start, as orderly as one after."""
+async def _run(serving: Awaitable[None]) -> list[str]:
+    """Runs it to its end. Gives the names of the tasks that are left and will not end."""
     loop = asyncio.get_running_loop()
-    work = asyncio.ensure_future(serve(settings))
+    work = asyncio.ensure_future(serving)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, work.cancel)
+        loop.add_signal_handler(number, work.cancel)  # until the server listens for them itself
     try:
         await work
     except asyncio.CancelledError:
         structlog.get_logger().info("stopped before it served")
+    return await _end(asyncio.all_tasks() - {asyncio.current_task()})
+
+
+async def _end(tasks: set[asyncio.Task[Any]]) -> list[str]:
+    for task in tasks:
+        task.cancel()
+    left = (await asyncio.wait(tasks, timeout=PATIENCE))[1] if tasks else ()
+    return [getattr(task.get_coro(), "__qualname__", task.get_name()) for task in left]

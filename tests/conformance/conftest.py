@@ -1,0 +1,48 @@
+"""Servers for the suite. Another server takes it when its class stands in SERVERS."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.running import Running, Stub
+
+SERVERS = {"grpc.aio": "chassis.server:Server"}
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture(scope="session", params=SERVERS.values(), ids=SERVERS.keys())
+def server(request: pytest.FixtureRequest) -> str:
+    """Where the server's class is found."""
+    return str(request.param)
+
+
+@pytest.fixture
+def start(server: str, tmp_path: Path) -> Iterator[Start]:
+    """Starts a process of its own with the settings given, and ends it after the test."""
+    started: list[Running] = []
+
+    def begin(**settings: Any) -> Running:
+        running = Running(server, tmp_path / f"eco-{len(started)}.log", **settings)
+        started.append(running)
+        return running
+
+    yield begin
+    for running in started:
+        running.__exit__()
+
+
+@pytest.fixture(scope="session")
+def shared(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One process for all tests that leave it as they found it."""
+    folder = tmp_path_factory.mktemp("eco")
+    with Running(server, folder / "eco.log", max_message_bytes=100_000, sick_file=folder / "sick") as running:
+        yield running
+
+
+@pytest.fixture
+async def eco(shared: Running) -> AsyncIterator[Any]:
+    async with shared.channel() as channel:
+        yield Stub(channel)
