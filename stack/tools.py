@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,13 +36,16 @@ class ToolError(Exception):
     """A tool could not be built; the text says why."""
 
 
-def find_or_build(name: str, folder: Path) -> Path:
+def find_or_build(name: str, folder: Path, building: Callable[[], object] = lambda: None) -> Path:
     """The path of a tool of TOOLS, built into `folder` if it is neither there nor on PATH.
 
-    A first build takes up to a minute or two and needs the Go module proxy. Raises ToolError.
+    A first build takes a minute or two, after a call of `building`, and needs the Go module proxy. Raises ToolError.
     """
     present = shutil.which(name) or shutil.which(name, path=str(folder))
-    return Path(present) if present else build(name, folder)
+    if present:
+        return Path(present)
+    building()
+    return build(name, folder)
 
 
 def build(name: str, folder: Path) -> Path:

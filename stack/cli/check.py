@@ -71,6 +71,27 @@ def _envoy() -> Finding:
     return None
 
 
+def _breaking() -> Finding:
+    """Compares the contract with the last release's, else with that of the commit before: clients must go on working."""
+    buf = [_tool("buf"), "breaking", DESCRIPTORS, "--config", "protos/buf.yaml", "--path", "confeitaria"]
+    before = _git("describe", "--tags", "--abbrev=0").strip() or b"HEAD~1"
+    descriptors = _git("show", f"{before.decode()}:{DESCRIPTORS}")
+    if not descriptors:
+        return None  # the first version, or a folder without history: there is nobody to break
+    with tempfile.NamedTemporaryFile(suffix=".binpb") as old:
+        old.write(descriptors)
+        old.flush()
+        return _command([*buf, "--against", old.name])()
+
+
+def _git(*arguments: str) -> bytes:
+    """What git prints; nothing when it cannot."""
+    try:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False).stdout  # noqa: S603, S607  git of the PATH
+    except FileNotFoundError:
+        return b""
+
+
 def _tool(name: str) -> str:
     """A program of the environment we run in."""
     return str(Path(sys.executable).with_name(name))
@@ -83,6 +104,7 @@ STEPS: dict[str, Callable[[], Finding]] = {
     "import contracts": _command([_tool("lint-imports"), "--no-logo"]),
     # of the descriptors, because the standard .proto files are not in the tree; only ours are held to our rules
     "buf lint": _command([_tool("buf"), "lint", DESCRIPTORS, "--config", "protos/buf.yaml", "--path", "confeitaria"]),
+    "buf breaking": _breaking,
     "generated code": _command(python("protos/generate.py", "--check")),
     "envoy": _envoy,
 }

@@ -9,6 +9,7 @@ import click
 
 from stack.cli.failure import Failure
 from stack.home import Home, find
+from stack.tools import TOOLS
 from stack.topology import MAX_INSTANCES, SERVICES
 
 MAX_OFFSET = 64511
@@ -148,6 +149,15 @@ def protos(*, only_check: bool) -> int:
     from stack.cli.development import protos as run
 
     return run(only_check=only_check)
+
+
+@cli.command()
+@click.argument("name", type=click.Choice(sorted(TOOLS)))
+def tool(name: str) -> int:
+    """Print the path of ghz, grpcurl or vegeta: from PATH, else built once from its pinned version."""
+    from stack.cli.development import tool as run
+
+    return run(name)
 
 
 def main() -> int:
