@@ -87,7 +87,7 @@ def _breaking() -> Finding:
 def _git(*arguments: str) -> bytes:
     """What git prints; nothing when it cannot."""
     try:
-        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False).stdout  # noqa: S603, S607  git of the PATH
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False).stdout  # noqa: S603, S607
     except FileNotFoundError:
         return b""
 
