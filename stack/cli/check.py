@@ -72,7 +72,7 @@ def _envoy() -> Finding:
 
 
 def _breaking() -> Finding:
-    """Compares the contract with the last release's, else with that of the commit before: clients must go on working."""
+    """Compares the contract with the last release, else with the commit before: clients must go on working."""
     buf = [_tool("buf"), "breaking", DESCRIPTORS, "--config", "protos/buf.yaml", "--path", "confeitaria"]
     before = _git("describe", "--tags", "--abbrev=0").strip() or b"HEAD~1"
     descriptors = _git("show", f"{before.decode()}:{DESCRIPTORS}")
@@ -86,8 +86,9 @@ def _breaking() -> Finding:
 
 def _git(*arguments: str) -> bytes:
     """What git prints; nothing when it cannot."""
+    command = ["git", *arguments]
     try:
-        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False).stdout  # noqa: S603, S607
+        return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).stdout  # noqa: S603  ours
     except FileNotFoundError:
         return b""
 
