@@ -135,9 +135,8 @@ def _reflection_itself() -> Iterator[FileDescriptorProto]:
     new = FileDescriptorProto()
     new.CopyFrom(old)
     new.name, new.package = old.name.replace("v1alpha", "v1"), NEW
-    for message in new.message_type:
-        for field in message.field:
-            field.type_name = field.type_name.replace(f".{OLD}.", f".{NEW}.")
+    for field in (each for message in new.message_type for each in message.field if each.type_name):
+        field.type_name = field.type_name.replace(f".{OLD}.", f".{NEW}.")
     for method in new.service[0].method:
         method.input_type = method.input_type.replace(f".{OLD}.", f".{NEW}.")
         method.output_type = method.output_type.replace(f".{OLD}.", f".{NEW}.")
