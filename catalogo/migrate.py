@@ -41,13 +41,19 @@ def head() -> str:
 
 
 def migrate(owner_url: str, role: str, *, seed: bool) -> str:
-    """Does what is missing, in one transaction, and says what it was. psycopg2.Error when the database refuses."""
+    """Does what is missing, all of it or nothing, and says what it was. psycopg2.Error when the database refuses."""
     url = owner_url.replace("postgresql+psycopg2://", "postgresql://")
     connection = psycopg2.connect(url, connect_timeout=5)
     try:
         with connection, connection.cursor() as cursor:
             state = _state(cursor, role)
-        return f"nothing to do, at {head()}" if _complete(state, seed=seed) else _bring_up(connection, role, seed=seed)
+        if _complete(state, seed=seed):
+            return f"nothing to do, at {head()}"
+        # The session's lock, and then a new transaction: within the one that waited for it, to_regclass() would go
+        # on not knowing the tables that the other process made meanwhile.
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        return _bring_up(connection, role, seed=seed)
     finally:
         connection.close()
 
@@ -58,7 +64,6 @@ def _bring_up(dbapi: "psycopg2.extensions.connection", role: str, *, seed: bool)
     done = []
     engine = create_engine("postgresql+psycopg2://", creator=lambda: dbapi, poolclass=StaticPool)
     with engine.begin() as connection, dbapi.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         before = _state(cursor, role)
         if before.revision != head():
             _upgrade(connection)

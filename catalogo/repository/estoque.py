@@ -7,6 +7,7 @@ in spite of the locks would be refused, not stored.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
@@ -36,8 +37,8 @@ from catalogo.use_cases import Feito
 from chassis.errors import Unavailable
 from chassis.postgres import Postgres
 
-ATTEMPTS = 4  # of a batch that met a key inserted by another process since it looked
-KEYS = frozenset({"reservas_pkey", "movimentos_chave"})
+ATTEMPTS = 4  # of a batch that was overtaken
+KEYS = frozenset({"reservas_pkey", "itens_reserva_pkey", "movimentos_chave"})
 
 RESERVAS = text("""
 WITH r AS MATERIALIZED (
@@ -47,6 +48,7 @@ WITH r AS MATERIALIZED (
 SELECT r.*, i.produto_id, i.nome, i.preco_centavos, i.quantidade
 FROM r LEFT JOIN itens_reserva i USING (reserva_id) ORDER BY r.reserva_id, i.produto_id
 """)
+EXISTEM = text("SELECT EXISTS (SELECT FROM reservas WHERE reserva_id = ANY(CAST(:ids AS uuid[])))")
 # Materialised: the last row's clock is read after the last lock was waited for.
 SALDOS = text("""
 WITH p AS MATERIALIZED (
@@ -82,7 +84,7 @@ WITH m AS (
 ), item AS (
   INSERT INTO itens_reserva (reserva_id, produto_id, nome, preco_centavos, quantidade)
   SELECT * FROM unnest(CAST(:item_reservas AS uuid[]), CAST(:item_produtos AS integer[]), CAST(:item_nomes AS text[]),
-                       CAST(:item_precos AS integer[]), CAST(:item_quantidades AS integer[]))
+                       CAST(:item_precos AS integer[]), CAST(:item_quantidades AS integer[])) ORDER BY 1, 2
 ), mudada AS (
   UPDATE reservas r SET status = n.status, mudada_em = clock_timestamp()
   FROM unnest(CAST(:mudadas AS uuid[]), CAST(:mudados_status AS text[])) AS n (reserva_id, status)
@@ -112,6 +114,10 @@ ORDER BY expira_em LIMIT :limite FOR UPDATE SKIP LOCKED
 NO_LOCK = datetime.min.replace(tzinfo=UTC)  # the clock of a transaction that holds no product: it compares with nothing
 
 
+class Overtaken(Exception):  # noqa: N818  named after what happened
+    """Another transaction committed one of these keys after this one had looked for it; run again, it sees it."""
+
+
 class EstoqueRepository:
     """The port `Estoque`."""
 
@@ -127,11 +133,8 @@ class EstoqueRepository:
 
     async def _run(self, comandos: Sequence[Comando]) -> "Lote":
         for _ in range(ATTEMPTS):
-            try:
+            with suppress(Overtaken):
                 return await self._postgres.run(lambda connection: executar(connection, comandos))
-            except IntegrityError as exc:
-                if getattr(getattr(exc.orig, "diag", None), "constraint_name", None) not in KEYS:
-                    raise
         raise Unavailable("Muitas requisições com a mesma chave ao mesmo tempo.", 0.1)
 
 
@@ -143,9 +146,11 @@ class Lote(NamedTuple):
 
 
 def executar(connection: Connection, comandos: Sequence[Comando]) -> Lote:
-    """Locks, decides in order, writes. IntegrityError on KEYS: another process got there first; run it again."""
+    """Locks, decides in order, writes. Overtaken: roll back and run it again."""
     livro = _abrir(connection, comandos)
+    known = set(livro.reservas)
     recusas = [_recusa(livro, comando) for comando in comandos]
+    _look_again(connection, _refused_reservations(comandos, recusas) - known)
     mudados = _gravar(connection, livro)
     atuais = {produto.produto_id: produto for produto in mudados}
     atuais.update(_ler(connection, _ajustados(comandos, recusas) - atuais.keys()))
@@ -162,6 +167,20 @@ def _recusa(livro: Livro, comando: Comando) -> CatalogoError | None:
     except CatalogoError as exc:
         return exc
     return None
+
+
+def _refused_reservations(comandos: Sequence[Comando], recusas: Sequence[CatalogoError | None]) -> set[UUID]:
+    pairs = zip(comandos, recusas, strict=True)
+    return {comando.reserva_id for comando, recusa in pairs if recusa and isinstance(comando, Reservar)}
+
+
+def _look_again(connection: Connection, refused: set[UUID]) -> None:
+    """Whoever took the last units while this transaction waited for their lock may have been the same reservation.
+
+    Then the answer is that reservation, not a refusal. An accepted one needs no second look: its key is unique.
+    """
+    if refused and connection.execute(EXISTEM, {"ids": [str(key) for key in refused]}).scalar_one():
+        raise Overtaken
 
 
 def _abrir(connection: Connection, comandos: Iterable[Comando]) -> Livro:
@@ -222,7 +241,12 @@ def _gravar(connection: Connection, livro: Livro) -> list[Produto]:
         "mudadas": [str(reserva.reserva_id) for reserva in mudadas],
         "mudados_status": [reserva.status for reserva in mudadas],
     }
-    return [produto_of(row) for row in connection.execute(GRAVAR, values).mappings()]
+    try:
+        return [produto_of(row) for row in connection.execute(GRAVAR, values).mappings()]
+    except IntegrityError as exc:
+        if getattr(getattr(exc.orig, "diag", None), "constraint_name", None) in KEYS:
+            raise Overtaken from exc
+        raise
 
 
 def _columns(names: Sequence[str], lines: Sequence[Sequence[Any]], start: int) -> dict[str, list[Any]]:
