@@ -4,13 +4,16 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,12 +142,13 @@ def assert_ports_free(mesh: Mesh) -> None:
 
 
 @pytest.fixture(scope="session")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+def mesh() -> Iterator[Mesh]:
     """The whole mesh, as `./confeitaria up --detach` leaves it: `edge`, `edge_target`, `mesh_target`, `status()`."""
-    running = Mesh(_folder_for_servers(tmp_path_factory, "a padaria"))
-    running.up()
-    yield running
-    running.down()
+    with _folder("a padaria") as folder:
+        running = Mesh(folder)
+        running.up()
+        yield running
+        running.down()
 
 
 @dataclass(frozen=True)
@@ -177,24 +181,28 @@ class PostgresServer:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres_server() -> Iterator[PostgresServer]:
     """PostgreSQL alone, faster than one may run it: it need not survive the machine."""
     address, password = Address(HOST, free_port()), "segredo"
-    folder = _folder_for_servers(tmp_path_factory, "um banco") / "postgres"
     hurried = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    cluster = Cluster("postgres", folder, address, password, **hurried)
-    asyncio.run(cluster.prepare())
-    with _running(cluster.part(folder.parent / "postgres.log")):
+    with ExitStack() as stack:
+        folder = stack.enter_context(_folder("um banco"))
+        cluster = Cluster("postgres", folder / "postgres", address, password, **hurried)
+        asyncio.run(cluster.prepare())
+        stack.enter_context(_running(cluster.part(folder / "postgres.log")))
         server = PostgresServer(address, password)
         server.create_roles("catalogo_owner", "catalogo_app", "pedidos_owner", "pedidos_app")
         yield server
 
 
 @pytest.fixture(scope="session")
-def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def valkey_url() -> Iterator[str]:
     """Valkey alone, with nothing in it."""
-    folder, address = _folder_for_servers(tmp_path_factory, "uma memória"), Address(HOST, free_port())
-    with _running(valkey_part("valkey", folder / "valkey", address, folder / "valkey.log", appendonly="no")):
+    address = Address(HOST, free_port())
+    with ExitStack() as stack:
+        folder = stack.enter_context(_folder("uma memória"))
+        part = valkey_part("valkey", folder / "valkey", address, folder / "valkey.log", appendonly="no")
+        stack.enter_context(_running(part))
         yield f"redis://{address}/0"
 
 
@@ -204,44 +212,43 @@ def free_port() -> int:
     return port
 
 
-def _folder_for_servers(factory: pytest.TempPathFactory, name: str) -> Path:
-    """When root runs the tests PostgreSQL runs as somebody else, who must be able to pass through pytest's folders."""
-    folder = factory.mktemp(name)
-    if os.geteuid() == 0:
-        for each in (folder, *folder.parents[:2]):
-            each.chmod(0o711)
-    return folder
+@contextmanager
+def _folder(name: str) -> Iterator[Path]:
+    """Not among pytest's own, which their owner alone may enter: where root runs the tests PostgreSQL is another."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{name} "))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
 
 
-class _running:  # noqa: N801  a context manager
+@contextmanager
+def _running(part: Part) -> Iterator[None]:
     """A part that runs for a while, without a supervisor."""
+    process = _spawn(part)
 
-    def __init__(self, part: Part) -> None:
-        self._part = part
+    def serves() -> bool:
+        assert process.poll() is None, part.log.read_text()
+        return asyncio.run(_ask(part)) is None
 
-    def __enter__(self) -> None:
-        part = self._part
-        with part.log.open("ab") as log, warnings.catch_warnings():
-            # from Python 3.12 on: code between fork and exec may hang when threads run; ours is two system calls
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._process = subprocess.Popen(
-                [*part.account.prefix, *part.argv],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=dict(part.environment),
-                preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509  see above
-                **part.account.options(),
-            )
-        wait_until(self._serves, seconds=30, what=f"{part.name} serves: {part.log}")
+    wait_until(serves, seconds=30, what=f"{part.name} serves: {part.log}")
+    yield
+    process.send_signal(part.stop[0][0])
+    process.wait(timeout=20)
 
-    def _serves(self) -> bool:
-        assert self._process.poll() is None, self._part.log.read_text()
-        return asyncio.run(_ask(self._part)) is None
 
-    def __exit__(self, *_: object) -> None:
-        self._process.send_signal(self._part.stop[0][0])
-        self._process.wait(timeout=20)
+def _spawn(part: Part) -> subprocess.Popen[bytes]:
+    with part.log.open("ab") as log, warnings.catch_warnings():
+        # from Python 3.12 on: code between fork and exec may hang when threads run; ours is two system calls
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return subprocess.Popen(
+            [*part.account.prefix, *part.argv],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=dict(part.environment),
+            preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509  see above
+            **part.account.options(),
+        )
 
 
 async def _ask(part: Part) -> str | None:
