@@ -90,7 +90,7 @@ class Schemas:
     def field(self, message: str, field: Field) -> Json:
         """One property, with the limits of its rules."""
         rules: validate_pb2.FieldRules = field.options.Extensions[RULES]
-        schema = self._type(field, rules) | _limits(rules)
+        schema = self._type(field, rules) | _or_empty(rules, _limits(rules))
         if field.label == Field.LABEL_REPEATED:
             schema = {"type": "array", "items": schema} | _renamed(rules.repeated, LISTS)
         told = [
@@ -131,6 +131,12 @@ def _limits(rules: validate_pb2.FieldRules) -> Json:
     if kind in ("int32", "uint32", "int64", "uint64", "double", "float"):
         return _renamed(getattr(rules, kind), NUMBERS)
     return {}
+
+
+def _or_empty(rules: validate_pb2.FieldRules, limits: Json) -> Json:
+    """Limits that hold for a text only when there is one."""
+    optional = rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE and rules.WhichOneof("type") == "string"
+    return {"anyOf": [{"maxLength": 0}, limits]} if optional and limits else limits
 
 
 def _renamed(rules: Any, names: dict[str, str]) -> Json:  # noqa: ANN401  one of many rule types

@@ -178,7 +178,7 @@ def test_the_limits_of_the_contract_are_those_of_the_document(document: Json) ->
     assert page_size["schema"] == {"type": "integer", "format": "int32", "minimum": 0}
     stock = body(by_id(document, "AtualizarEstoque"))
     assert stock["properties"]["quantidade"]["maximum"] == 1_000_000
-    assert stock["properties"]["request_id"]["format"] == "uuid"
+    assert stock["properties"]["request_id"]["anyOf"] == [{"maxLength": 0}, {"format": "uuid"}]
     assert stock["properties"]["operacao"]["enum"] == ["ADICIONAR", "REMOVER", "DEFINIR"]
     customer = document["components"]["schemas"]["Cliente"]
     assert customer["required"] == ["nome", "email"]
@@ -189,7 +189,7 @@ def test_the_limits_of_the_contract_are_those_of_the_document(document: Json) ->
         "description": "",
     }
     assert customer["properties"]["email"]["format"] == "email"
-    assert customer["properties"]["telefone"]["pattern"].startswith("^[+]?")
+    assert customer["properties"]["telefone"]["anyOf"][1]["pattern"].startswith("^[+]?")
 
 
 def test_what_stands_in_the_path_is_not_asked_for_again(document: Json) -> None:
@@ -244,12 +244,13 @@ def test_an_order_as_the_shop_prints_it_fits_its_schema(document: Json) -> None:
     }
     schema = resolved(document, answer(by_id(document, "ObterPedido"))["schema"])
     validator = jsonschema.Draft202012Validator(schema)
-    assert not [each for each in validator.iter_errors(order) if "telefone" not in each.path]
+    validator.validate(order)
     mistakes: list[Json] = [
         {"status": "PERDIDO"},
         {"total_centavos": "700"},
         {"itens": {}},
         {"cliente": {"nome": "Ana"}},
+        {"cliente": {"nome": "Ana", "email": "a@example.org", "telefone": "ligue"}},
     ]
     for mistake in mistakes:
         assert list(validator.iter_errors(order | mistake)), mistake
