@@ -14,8 +14,10 @@ from catalogo.use_cases import Pagina, Posicao
 from catalogo.vitrine.shelf import KEYS, Entry, Shelf
 from catalogo.vitrine.words import Words
 
-FEW = 1_000  # candidates that are sooner sorted (0.3 ms) than looked for along an order
-EVERYTHING = 0  # as a category
+FEW = 500  # candidates that are sooner sorted (0.2 ms) than looked for along an order
+WALK = 10_000  # products looked at for one page, at most: up to 10 ms in which nothing else is answered
+EVERYTHING, UNKNOWN = 0, -1  # as a category
+NO_PRICE = 2**31  # centavos, above any
 
 Test: TypeAlias = Callable[[Entry], bool]
 
@@ -63,19 +65,16 @@ class Index:
     def page(self, filtro: Filtro, apos: Posicao | None, limite: int) -> Pagina:
         """Up to `limite` products after `apos`."""
         category = self._category_id(filtro.categoria)
-        shelf = None if category is None else self._shelves.get((category, filtro.incluir_inativos))
+        shelf = self._shelves.get((category, filtro.incluir_inativos))
         if shelf is None:
             return Pagina((), None)
         words = fold(filtro.busca).split()
         test, key = _test(filtro, words), KEYS[filtro.ordem]
-        few = self._few(filtro, words, shelf)
+        few = self._few(filtro, words, shelf, category)
         if few is None:
-            found = _along(shelf, filtro, test, apos, limite + 1)
-        else:
-            chosen = [entry for entry in few if (test is None or test(entry)) and (apos is None or key(entry) > apos)]
-            found = sorted(chosen, key=key)[: limite + 1]
-        seguinte = key(found[limite - 1]) if len(found) > limite else None
-        return Pagina([entry.element for entry in found[:limite]], seguinte)
+            return _along(shelf, filtro, test, apos, limite)
+        chosen = [entry for entry in few if (test is None or test(entry)) and (apos is None or key(entry) > apos)]
+        return _page(sorted(chosen, key=key), filtro, limite)
 
     def show(self, produto: Produto) -> None:
         """Shows a committed product (or hides a deleted one) unless what is shown is as new."""
@@ -130,16 +129,16 @@ class Index:
         keys = [(category, kind) for category in (EVERYTHING, entry.categoria_id) for kind in kinds]
         return [self._shelves[key] for key in keys]
 
-    def _category_id(self, asked: str) -> int | None:
+    def _category_id(self, asked: str) -> int:
         if not asked:
             return EVERYTHING
         if asked.isascii() and asked.isdigit() and int(asked) in self._categories:
             return int(asked)
-        return self._by_name.get(unique_key(asked))
+        return self._by_name.get(unique_key(asked), UNKNOWN)
 
-    def _few(self, filtro: Filtro, words: list[str], shelf: Shelf) -> list[Entry] | None:
+    def _few(self, filtro: Filtro, words: list[str], shelf: Shelf, category: int) -> list[Entry] | None:
         """All candidates on the shelf, when an index of prices or of words knows that there are few."""
-        if filtro.preco_minimo or filtro.preco_maximo:
+        if (filtro.preco_minimo or filtro.preco_maximo) and filtro.ordem in (Ordem.NOME, Ordem.MAIS_NOVOS):
             within = shelf.within_prices(filtro, FEW)
             if within is not None:
                 return within
@@ -147,30 +146,46 @@ class Index:
         if ids is None:
             return None
         entries = (entry for produto_id in ids if (entry := self._entries.get(produto_id)))
-        return [entry for entry in entries if shelf in self._shelves_of(entry)]
+        return [
+            entry
+            for entry in entries
+            if category in (EVERYTHING, entry.categoria_id) and (entry.ativo or filtro.incluir_inativos)
+        ]
 
 
-def _along(shelf: Shelf, filtro: Filtro, test: Test | None, apos: Posicao | None, limit: int) -> list[Entry]:
-    """The first `limit` that pass the test, along the order asked for."""
+def _along(shelf: Shelf, filtro: Filtro, test: Test | None, apos: Posicao | None, limite: int) -> Pagina:
+    """Walks the order asked for until the page is full, or for WALK products: then it is short, but not the last."""
     entries = shelf.orders[filtro.ordem]
     start, end = shelf.bounds(filtro, apos)
     if test is None:
-        return entries[start : min(end, start + limit)]
-    return list(islice(filter(test, map(entries.__getitem__, range(start, end))), limit))
+        return _page(entries[start : min(end, start + limite + 1)], filtro, limite)
+    stop = min(end, start + WALK)
+    walked = map(entries.__getitem__, range(start, stop))  # no copy: most pages are full after a few
+    pagina = _page(list(islice(filter(test, walked), limite + 1)), filtro, limite)
+    if pagina.seguinte is None and stop < end:
+        return pagina._replace(seguinte=KEYS[filtro.ordem](entries[stop - 1]))
+    return pagina
+
+
+def _page(found: list[Entry], filtro: Filtro, limite: int) -> Pagina:
+    """The first `limite` of them; there is a next page when there are more."""
+    seguinte = KEYS[filtro.ordem](found[limite - 1]) if len(found) > limite else None
+    return Pagina([entry.element for entry in found[:limite]], seguinte)
 
 
 def _test(filtro: Filtro, words: list[str]) -> Test | None:
     """What a product must pass besides being on the shelf; None: nothing."""
-    tests: list[Test] = [_containing(word) for word in words]
-    low, high = filtro.preco_minimo, filtro.preco_maximo
-    if low or high:
-        tests.append(lambda entry: low <= entry.preco and (entry.preco <= high or not high))
-    if filtro.apenas_disponiveis:
-        tests.append(lambda entry: entry.estoque > 0)
-    if len(tests) > 1:
-        return lambda entry: all(test(entry) for test in tests)
-    return tests[0] if tests else None
+    low, high, in_stock = filtro.preco_minimo, filtro.preco_maximo or NO_PRICE, filtro.apenas_disponiveis
+    if not (words or in_stock or low or filtro.preco_maximo):
+        return None
 
+    def test(entry: Entry) -> bool:
+        if not low <= entry.preco <= high or (in_stock and not entry.estoque):
+            return False
+        texto = entry.texto
+        for word in words:  # noqa: SIM110  twice as fast as all() over a generator, and this is walked 10,000 times
+            if word not in texto:
+                return False
+        return True
 
-def _containing(word: str) -> Test:
-    return lambda entry: word in entry.texto
+    return test
