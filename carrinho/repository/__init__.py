@@ -7,7 +7,6 @@ one item inside Valkey, which is cheaper there than decoding and encoding the ca
 import re
 import secrets
 import struct
-import uuid
 from collections.abc import Callable
 from hashlib import sha1
 from pathlib import Path
@@ -64,7 +63,7 @@ class CarrinhosValkey:
     async def adicionar(
         self, sessao_id: str, produto_id: int, quantidade: int, oferta: Oferta | Recusa, request_id: str
     ) -> Carrinho:
-        chave = uuid.UUID(request_id).bytes if request_id else b""
+        chave = bytes.fromhex(request_id.replace("-", ""))  # a UUID by the contract; empty stays empty
         significado = struct.pack(">ii", produto_id, quantidade)
         mudanca = _Mudanca(sessao_id, produto_id, oferta, request_id)
         return await self._mudar(mudanca, "adicionar", *_item(produto_id, quantidade, oferta), chave, significado)
