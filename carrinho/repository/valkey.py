@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 Argument = str | bytes | int
 
 CONNECT_TIMEOUT = 0.25  # seconds for the TCP connection
-TIMEOUT = 0.5  # seconds without an answer after which Valkey counts as gone, found within another LOOK
-LOOK = 0.25  # seconds
+TIMEOUT = 1.0  # seconds without an answer after which Valkey counts as gone: a busy disk's fsync may take half of it
+LOOK = 0.25  # seconds between two looks, within which that is found
 
 _NOTHING = object()
 
