@@ -50,7 +50,7 @@ class Gate:
         self._limit = limit
         self._default = default_deadline
         self._calls: dict[asyncio.Task[Any], Call] = {}
-        self._closing: Exception | None = None
+        self._closing: Callable[[], Exception] | None = None
         self.leave = self._calls.pop
 
     def admit(self, context: Context) -> None:
@@ -58,7 +58,7 @@ class Gate:
         if len(self._calls) >= self._limit:
             raise Exhausted("Muitas requisições ao mesmo tempo.", RETRY_AFTER)
         if self._closing is not None:
-            raise self._closing
+            raise self._closing()
         left = context.time_remaining()
         if left is None:
             left = self._default
@@ -73,11 +73,11 @@ class Gate:
             if call.end is not None and call.end < late and call.verdict is None:
                 _end(task, call, DeadlineExceeded())
 
-    def close(self, verdict: Exception) -> None:
-        """Ends what is under way, and refuses what comes later, with `verdict`."""
+    def close(self, verdict: Callable[[], Exception]) -> None:
+        """Ends what is under way, and refuses what comes later, each with a verdict of its own."""
         self._closing = verdict
         for task, call in self._calls.items():
-            _end(task, call, verdict)
+            _end(task, call, verdict())
 
 
 def _end(task: asyncio.Task[Any], call: Call, verdict: Exception) -> None:
@@ -124,7 +124,7 @@ class Calls:
 
     def end_streams(self) -> None:
         """Sends the clients of streams to another process."""
-        self._long.close(Unavailable("Este servidor está encerrando.", RETRY_AFTER))
+        self._long.close(lambda: Unavailable("Este servidor está encerrando.", RETRY_AFTER))
 
     def guarded(self, foreign: Handler) -> Handler:
         """A handler made elsewhere (reflection), of which no exception text leaves either."""

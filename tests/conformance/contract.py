@@ -51,7 +51,13 @@ message FollowRequest {
   int32 size = 3;         // bytes of padding in each
   int32 fail_after = 4;   // answers; 0: never
 }
-message StateResponse { int32 running = 1; int32 cancelled = 2; int32 produced = 3; int32 closed = 4; }
+message StateResponse {
+  int32 running = 1;      // handlers
+  int32 cancelled = 2;
+  int32 produced = 3;     // answers of streams
+  int32 closed = 4;       // streams
+  int32 objects = 5;      // of Python, after a collection, when the request says "count"
+}
 """
 
 

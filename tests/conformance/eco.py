@@ -5,10 +5,13 @@ when another server takes the suite.
 """
 
 import asyncio
+import ctypes
+import gc
 import importlib
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -52,20 +55,21 @@ ERRORS: ErrorTable = {
     LookupError: Mapped(grpc.StatusCode.NOT_FOUND, "NAO_ENCONTRADO"),
 }
 
-FAILURES: dict[str, BaseException] = {
-    "mapped": OutOfStock(3, 2),
-    "by_base": MoreOutOfStock(3, 2),
-    "unmapped": ValueError("segredo: senha=1234"),
-    "cancelled": asyncio.CancelledError("segredo"),
-    "exit": SystemExit("segredo"),
-    "stop": StopAsyncIteration("segredo"),
-    "timeout": TimeoutError("segredo"),
-    "unavailable": Unavailable("O estoque não responde.", 1.5),
-    "exhausted": Exhausted("Cheio."),
-    "invalid": InvalidRequest(("a.b", "não serve"), ("c", "também não")),
-    "many": InvalidRequest(*((f"campo[{number}]" * 50, "ç" * 5000) for number in range(500))),
-    "long": LookupError("ã" * 100_000),
-    "surrogate": LookupError("meio \ud800 par\n"),
+# Made anew each time: an exception raised again and again keeps every traceback it ever had.
+FAILURES: dict[str, Callable[[], BaseException]] = {
+    "mapped": lambda: OutOfStock(3, 2),
+    "by_base": lambda: MoreOutOfStock(3, 2),
+    "unmapped": lambda: ValueError("segredo: senha=1234"),
+    "cancelled": lambda: asyncio.CancelledError("segredo"),
+    "exit": lambda: SystemExit("segredo"),
+    "stop": lambda: StopAsyncIteration("segredo"),
+    "timeout": lambda: TimeoutError("segredo"),
+    "unavailable": lambda: Unavailable("O estoque não responde.", 1.5),
+    "exhausted": lambda: Exhausted("Cheio."),
+    "invalid": lambda: InvalidRequest(("a.b", "não serve"), ("c", "também não")),
+    "many": lambda: InvalidRequest(*((f"campo[{number}]" * 50, "ç" * 5000) for number in range(500))),
+    "long": lambda: LookupError("ã" * 100_000),
+    "surrogate": lambda: LookupError("meio \ud800 par\n"),
 }
 
 
@@ -100,7 +104,8 @@ class Eco:
             return None
         if request.how == "abort":
             await context_.abort(grpc.StatusCode.DATA_LOSS, "de propósito")
-        raise FAILURES[request.how]
+        failure = FAILURES[request.how]()
+        raise failure
 
     async def Wait(self, request: Request, _context: Context) -> Any:
         self.running += 1
@@ -130,8 +135,20 @@ class Eco:
             self.running -= 1
             self.closed += 1
 
-    def State(self, _request: Request, _context: Context) -> Any:
-        return StateResponse(running=self.running, cancelled=self.cancelled, produced=self.produced, closed=self.closed)
+    def State(self, request: Request, _context: Context) -> Any:
+        objects = 0
+        if request.text == "count":
+            gc.collect()
+            with suppress(OSError, AttributeError):  # glibc's: what it keeps in reserve is no leak
+                ctypes.CDLL(None).malloc_trim(0)
+            objects = len(gc.get_objects())
+        return StateResponse(
+            running=self.running,
+            cancelled=self.cancelled,
+            produced=self.produced,
+            closed=self.closed,
+            objects=objects,
+        )
 
 
 def reflection() -> grpc.GenericRpcHandler:

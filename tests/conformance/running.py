@@ -73,8 +73,8 @@ class Stub:
             return answer(exc)
         raise AssertionError(f"{name} answered {found}")
 
-    async def state(self) -> Any:
-        return await self.State(contract.message("EchoRequest")(), timeout=CALL_SECONDS)
+    async def state(self, *, count: bool = False) -> Any:
+        return await self.State(contract.message("EchoRequest")(text="count" if count else ""), timeout=CALL_SECONDS)
 
 
 def free_port() -> int:

@@ -19,7 +19,7 @@ Fail = contract.message("FailRequest")
 
 async def test_a_call_knows_what_is_left_of_its_deadline(eco: Any) -> None:
     found = await eco.Awaited(Echo(), timeout=5.0)
-    assert 4.0 < found.remaining <= 5.0
+    assert 4.0 < found.remaining < 5.1  # grpc-timeout is rounded up
 
 
 async def test_a_call_without_deadline_gets_the_default_one(eco: Any) -> None:
