@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from stack.processes import Identity, die_with_parent, identify, send
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds before a dead part is started again
 CALM = 10.0  # seconds up after which earlier deaths are forgiven
-POLL = 0.03  # seconds between questions to a part that is starting
+POLL = 0.05  # seconds between questions to a part that is starting
 MISUSE = 2  # exit code of a service whose settings are bad: starting it again cannot help
 LOG_LIMIT = 32 * 1024 * 1024  # bytes after which a log is set aside when its part starts
 
@@ -125,27 +124,31 @@ class Child:
             await self._spawn()
 
     async def _spawn(self) -> None:
-        part, self._born = self.part, time.monotonic()
-        set_aside(part.log)
-        with part.log.open("ab") as log:
-            try:
-                self._process = await asyncio.create_subprocess_exec(
-                    *part.account.prefix,
-                    *part.argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    cwd="/",  # no folder is kept busy, and none is imported from
-                    env=dict(part.environment),
-                    process_group=0,  # a Ctrl-C in a terminal is for the stack to hear
-                    preexec_fn=die_with_parent(part.stop[0][0]),
-                    **part.account.options(),
-                )
-            except OSError as error:
-                raise PartFailed(part.name, f"cannot be started: {error}") from error
+        self._born = time.monotonic()
+        try:
+            self._process = await self._execute()
+        except OSError as error:
+            raise PartFailed(self.part.name, f"cannot be started: {error}") from error
         self.identity = identify(self._process.pid)
         self.state = "starting"
         self._changed()
+
+    async def _execute(self) -> asyncio.subprocess.Process:
+        part = self.part
+        set_aside(part.log)
+        with part.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *part.account.prefix,
+                *part.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd="/",  # no folder is kept busy, and none is imported from
+                env=dict(part.environment),
+                process_group=0,  # a Ctrl-C in a terminal is for the stack to hear
+                preexec_fn=die_with_parent(part.stop[0][0]),
+                **part.account.options(),
+            )
 
 
 def set_aside(log: Path) -> None:
@@ -155,8 +158,3 @@ def set_aside(log: Path) -> None:
             log.replace(f"{log}.1")
     except FileNotFoundError:
         return
-
-
-def describe(code: int) -> str:
-    """`exit code 2` or `SIGKILL`."""
-    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name

@@ -68,7 +68,8 @@ class Home:
         marker = self.path / MARKER
         if self.path.exists() and not marker.exists() and _foreign(self.path):
             raise HomeError(f"{self.path} holds files that are not ours: choose another folder with CONFEITARIA_HOME")
-        self.logs.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(mode=0o700, exist_ok=True)
         # when root starts us PostgreSQL runs as another account, which must be able to pass through
         self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
         if not marker.exists():

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from stack import credentials, proxy, valkey
-from stack.child import Child, PartFailed
+from stack.child import POLL, Child, PartFailed
 from stack.commands import CommandFailed, run
 from stack.databases import DATABASES, fingerprint
 from stack.home import Home
@@ -19,7 +19,7 @@ from stack.processes import Identity
 from stack.services import Services
 from stack.topology import Topology, topology
 
-START_SECONDS = 60.0  # for any one part; a slow machine under load takes ten
+START_SECONDS = 90.0  # for any one part; a machine under heavy load has taken forty
 Tell = Callable[[dict[str, Any]], None]
 
 
@@ -34,6 +34,7 @@ class Mesh:
         self._counts = home.counts()
         self._claims = Claims()
         self._scaling = asyncio.Lock()
+        self._stopping = False
 
     @property
     def topology(self) -> Topology:
@@ -113,6 +114,8 @@ class Mesh:
             await self._up(part)
 
     async def _up(self, part: Part) -> None:
+        if self._stopping:
+            raise PartFailed(part.name, "is not started: the mesh is stopping")
         child = self.children[part.name] = Child(part, self._changed)
         await child.start()
         await child.serving(START_SECONDS)
@@ -124,7 +127,7 @@ class Mesh:
             while why := await health():
                 if time.monotonic() > deadline:
                     raise PartFailed("envoy", f"does not serve the edge after {START_SECONDS:.0f} s: {why}")
-                await asyncio.sleep(0.03)
+                await asyncio.sleep(POLL)
 
     @asynccontextmanager
     async def _step(self, name: str) -> AsyncIterator[None]:
@@ -137,6 +140,7 @@ class Mesh:
 
     async def stop(self) -> None:
         """Callers before those they call, then the stores; Envoy carries them until the last has drained."""
+        self._stopping = True
         waves = (("gateway", "carrinho", "pedidos"), ("catalogo",), ("envoy",), ("valkey", "postgres"))
         for wave in waves:
             leaving = [child for child in self.children.values() if child.part.kind in wave]

@@ -130,7 +130,10 @@ class Supervisor:
     def _save(self) -> None:
         me = identify(os.getpid())
         assert me is not None
-        state.save(self._home, state.State(me, self._socket, self._mesh.identities()))
+        try:
+            state.save(self._home, state.State(me, self._socket, self._mesh.identities()))
+        except OSError as error:  # a full disk must not stop us from starting dead parts again
+            print(f"state not saved: {error}", file=sys.stderr)  # noqa: T201  into our own log
 
 
 def _tail(log: Path) -> list[str]:

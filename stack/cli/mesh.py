@@ -10,7 +10,7 @@ from stack.state import State, running
 from stack.topology import Ports
 
 STATUS_SECONDS = 5.0
-SCALE_SECONDS = 90.0  # between two signs of life
+SCALE_SECONDS = 120.0  # between two signs of life
 
 
 def url(home: Home) -> str:

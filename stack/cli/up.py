@@ -118,7 +118,10 @@ def _show_start(told: Iterator[Mapping[str, Any]]) -> None:
 
 def _welcome(message: Mapping[str, Any]) -> None:
     edge = message["edge"]
-    click.echo(f"The bakery is open at {edge} after {message['seconds']:.1f} s (documentation: {edge}/docs). Try:")
+    click.echo(f"The bakery is open after {message['seconds']:.1f} s:")
+    click.echo(f"  REST and gRPC  {edge}")
+    click.echo(f"  documentation  {edge}/docs")
+    click.echo("Try:")
     click.echo(f"  curl '{edge}/api/produtos?page_size=3'")
     click.echo(f"  curl -X POST {edge}/api/carrinhos")
     click.echo("  ./confeitaria status")
