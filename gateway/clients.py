@@ -7,13 +7,13 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from chassis.client import remote_error
 
-PACIENCIA = 0.3  # seconds for one answer
+PACIENCIA = 1.0  # seconds for one answer: a busy neighbour is not a dead one
 CHECK = "/grpc.health.v1.Health/Check"
 TARGET = "x-health-target"  # the cluster that Envoy's mesh listener sends the question to
 
 SEM_INSTANCIA = "nenhuma instância está pronta"
 SEM_MALHA = "a malha (Envoy) não pode ser alcançada"
-SEM_RESPOSTA = f"sem resposta em {PACIENCIA:.1f} s".replace(".", ",")
+SEM_RESPOSTA = f"sem resposta em {PACIENCIA:.0f} s"
 NAO_ATENDE = "diz que não pode atender agora"
 
 

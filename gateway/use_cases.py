@@ -6,9 +6,9 @@ from typing import Protocol
 
 from gateway.domain import EU, PARTES, Estado, Situacao
 
-# Seconds between two questions. With the 0.3 s that an answer may take (clients.py), what the panel shows is at most
-# half a second old. A part that does not serve is asked more often: somebody waits for it.
-INTERVALO = 0.2
+# Seconds between two questions. What the panel shows is that old, and up to a second more while an answer does not come
+# (clients.py). A part that does not serve is asked more often: somebody waits for it.
+INTERVALO = 0.25
 PRESSA = 0.05
 
 
@@ -16,7 +16,7 @@ class Vizinhos(Protocol):
     """The neighbours, as their callers meet them."""
 
     async def perguntar(self, nome: str) -> str | None:
-        """None when `nome`, a health name, serves; else what is wrong, in Portuguese. Answers within 0.3 seconds."""
+        """None when `nome`, a health name, serves; else what is wrong, in Portuguese. Answers within a second."""
         ...
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import signal
 import socket
+import time
 from collections.abc import AsyncIterator
+from urllib.parse import unquote
 
 import grpc
 import httpx
 import pytest
 
-from stack.envoy import EnvoyConfigError, validate
+from stack.envoy import EnvoyConfigError, render_bootstrap, validate
 from tests.integration.test_envoy.bench import CATALOGO, Bench, call, wait_until
 
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -20,6 +24,9 @@ NOT_JSON = '{"produto_id": "1\n'
 
 async def test_validate_takes_what_is_rendered(bench: Bench) -> None:
     validate(bench.bootstrap)
+    named = bench.home / "named.yaml"
+    named.write_text(render_bootstrap(bench.topology, dns=True))
+    validate(named)
     broken = bench.home / "broken.yaml"
     broken.write_text(bench.bootstrap.read_text().replace("drain_type: MODIFY_ONLY", "drain_type: PERHAPS"))
     with pytest.raises(EnvoyConfigError, match=r"refuses .*broken\.yaml: .*PERHAPS"):
@@ -125,21 +132,40 @@ async def test_connect_is_refused_at_once(bench: Bench) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 404")
 
 
-async def test_a_late_answer_is_a_deadline_over_rest_and_grpc(
+async def test_a_call_without_a_deadline_ends_after_three_seconds(
     rest: httpx.AsyncClient, edge: grpc.aio.Channel, mesh: grpc.aio.Channel
 ) -> None:
-    """The bare grpc of our stand-in says so too, at the same moment: of several, some are answered by Envoy."""
-    slow = "sleep=8"
-    by_rest = await asyncio.gather(*(rest.post("/api/carrinhos", json={}, headers={"x-do": slow}) for _ in range(10)))
-    assert {each.status_code for each in by_rest} == {504}
-    assert [error(each, 504, 4, "PRAZO_ESGOTADO") for each in by_rest if each.json()["details"]]
-    for channel in (edge, mesh):
-        calls = (call(channel, CATALOGO + "AtualizarEstoque", do=slow) for _ in range(10))
-        by_grpc = await asyncio.gather(*calls)
-        assert {each.code for each in by_grpc} == {grpc.StatusCode.DEADLINE_EXCEEDED}
-        of_envoy = [each for each in by_grpc if each.reason]
-        assert {each.reason for each in of_envoy} == {"PRAZO_ESGOTADO"}
-        assert of_envoy[0].message.startswith("O prazo da requisição")
+    begun = time.monotonic()
+    by_rest, *by_grpc = await asyncio.gather(
+        rest.post("/api/carrinhos", json={}, headers={"x-do": "sleep=8"}),
+        call(edge, CATALOGO + "AtualizarEstoque", do="sleep=8"),
+        call(mesh, CATALOGO + "ReservarEstoque", do="sleep=8"),
+    )
+    assert by_rest.status_code == 504
+    assert {each.code for each in by_grpc} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    assert 2.9 < time.monotonic() - begun < 6
+
+
+async def test_a_deadline_that_envoy_ends_has_its_reason(bench: Bench, rest: httpx.AsyncClient) -> None:
+    """The service hangs; one that does not answers a little before Envoy would."""
+    (carrinho,) = bench.services["carrinho"]
+    carrinho.signal(signal.SIGSTOP)
+    try:
+        soon = {"grpc-timeout": "400m"}
+        by_rest, by_grpc = await asyncio.gather(
+            rest.post("/api/carrinhos", json={}, headers=soon),
+            rest.post(
+                "/confeitaria.carrinho.v1.CarrinhoService/CriarCarrinho",
+                headers=soon | {"content-type": "application/grpc"},  # over HTTP/1.1: a gRPC client gives up by itself
+                content=bytes(5),
+            ),
+        )
+    finally:
+        carrinho.signal(signal.SIGCONT)
+    assert error(by_rest, 504, 4, "PRAZO_ESGOTADO") == ""
+    assert (by_grpc.status_code, by_grpc.headers["grpc-status"]) == (200, "4")
+    assert unquote(by_grpc.headers["grpc-message"]) == by_rest.json()["message"]
+    assert b"PRAZO_ESGOTADO" in base64.b64decode(by_grpc.headers["grpc-status-details-bin"])
 
 
 async def test_internal_methods_are_refused_at_the_edge_and_served_on_the_mesh(

@@ -133,7 +133,8 @@ async def test_instances_come_and_go_without_a_restart_or_a_lost_call(own_bench:
         gone = bench.services["carrinho"].pop(0)
         bench.write_endpoints()
         await asyncio.to_thread(wait_until, lambda: bench.stat("cluster.carrinho.membership_total") == 1, 5, "one left")
-        gone.signal(signal.SIGKILL)
+        gone.signal(signal.SIGTERM)
+        await asyncio.to_thread(gone.process.wait, 10)
         await found.until(100)
     assert not found.failures, "writes, which are not repeated"
     assert bench.stat("server.uptime") >= started[1]

@@ -5,13 +5,15 @@
 It answers every path. What to do is said by the call's own metadata `x-do`: `sleep=SECONDS`, `status=CODE`,
 `big=BYTES`, `only=NAME`. The answer is a Produto, whose field `descricao` holds what arrived as JSON; on a streaming
 path it is three messages. The path /control/serve takes the health names to serve from now on. It ends when its stdin
-does.
+does, and on SIGTERM after what it has begun.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -89,7 +91,13 @@ async def main(port: int, name: str, serving: set[str]) -> None:
     server = grpc.aio.server(handlers=[Upstream(name, serving)], options=OPTIONS)
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
-    await asyncio.to_thread(sys.stdin.read)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: asyncio.ensure_future(server.stop(5)))
+    parent_gone = asyncio.to_thread(sys.stdin.read)
+    await asyncio.wait(
+        [asyncio.ensure_future(parent_gone), asyncio.ensure_future(server.wait_for_termination())],
+        return_when=asyncio.FIRST_COMPLETED,
+    )
+    os._exit(0)  # the thread that reads would wait for ever
 
 
 if __name__ == "__main__":
