@@ -13,6 +13,7 @@ from chassis.errors import InvalidRequest
 
 CHANGEABLE = ("nome", "descricao", "preco_centavos", "categoria_id", "imagem_url", "ativo")
 PAGE, LARGEST_PAGE = 20, 100  # products
+ORDERS = (Ordem.NOME, *Ordem)  # by their numbers in the contract; 0 is the same as NOME
 
 
 def filtro_of(request: pb.ListarProdutosRequest) -> Filtro:
@@ -23,10 +24,12 @@ def filtro_of(request: pb.ListarProdutosRequest) -> Filtro:
         request.preco_maximo_centavos,
         request.apenas_disponiveis,
         request.incluir_inativos,
-        Ordem(request.ordenar_por or Ordem.NOME),
+        ORDERS[request.ordenar_por],
     )
-    with _paths():
+    try:
         filtro.conferir()
+    except DadosInvalidos as exc:
+        raise InvalidRequest(*exc.violations) from exc
     return filtro
 
 
@@ -93,7 +96,7 @@ def _filled(message: pb.Produto) -> set[str]:
 
 
 @contextmanager
-def _paths(prefix: str = "") -> Iterator[None]:
+def _paths(prefix: str) -> Iterator[None]:
     """The domain speaks of its own fields; the caller knows them by their path in the request."""
     try:
         yield

@@ -9,12 +9,13 @@ in spite of the locks would be refused, not stored.
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, TextClause, text
 from sqlalchemy.exc import IntegrityError
 
 from catalogo.domain.errors import CatalogoError
@@ -32,7 +33,7 @@ from catalogo.domain.estoque import (
     StatusReserva,
 )
 from catalogo.domain.produtos import Produto
-from catalogo.repository.rows import PRODUTO, produto_of
+from catalogo.repository.rows import PRODUTO, ler, produto_of
 from catalogo.use_cases import Feito
 from chassis.errors import Unavailable
 from chassis.postgres import Postgres
@@ -60,7 +61,8 @@ SELECT p.*, clock_timestamp() AS agora FROM p
 AJUSTADOS = text("""
 SELECT chave, produto_id, operacao, quantidade FROM movimentos_estoque WHERE chave = ANY(CAST(:chaves AS text[]))
 """)
-GRAVAR = text(f"""
+# What is written goes in one statement, put together from the parts that have something to write.
+MOVIMENTOS = """
 WITH m AS (
   SELECT * FROM unnest(
     CAST(:produto_ids AS integer[]), CAST(:operacoes AS text[]), CAST(:chaves AS text[]), CAST(:quens AS text[]),
@@ -77,7 +79,9 @@ WITH m AS (
   SELECT produto_id, sum(reposto) AS reposto, sum(disponivel) AS disponivel, sum(reservado) AS reservado,
          sum(vendido) AS vendido, sum(baixado) AS baixado
   FROM m GROUP BY produto_id
-), nova AS (
+), """
+NOVAS = """
+nova AS (
   INSERT INTO reservas (reserva_id, status, expira_em)
   SELECT * FROM unnest(CAST(:novas AS uuid[]), CAST(:novos_status AS text[]), CAST(:vencimentos AS timestamptz[]))
     AS n (reserva_id, status, expira_em) ORDER BY reserva_id
@@ -85,22 +89,23 @@ WITH m AS (
   INSERT INTO itens_reserva (reserva_id, produto_id, nome, preco_centavos, quantidade)
   SELECT * FROM unnest(CAST(:item_reservas AS uuid[]), CAST(:item_produtos AS integer[]), CAST(:item_nomes AS text[]),
                        CAST(:item_precos AS integer[]), CAST(:item_quantidades AS integer[])) ORDER BY 1, 2
-), mudada AS (
+), """
+MUDADAS = """
+mudada AS (
   UPDATE reservas r SET status = n.status, mudada_em = clock_timestamp()
   FROM unnest(CAST(:mudadas AS uuid[]), CAST(:mudados_status AS text[])) AS n (reserva_id, status)
   WHERE r.reserva_id = n.reserva_id
-), p AS (
+), """
+SALDOS_NOVOS = f"""
+p AS (
   UPDATE produtos a SET reposto = a.reposto + d.reposto, disponivel = a.disponivel + d.disponivel,
     reservado = a.reservado + d.reservado, vendido = a.vendido + d.vendido, baixado = a.baixado + d.baixado
   FROM delta d WHERE a.produto_id = d.produto_id
   RETURNING a.*
 )
 SELECT {PRODUTO} FROM p JOIN categorias c USING (categoria_id)
-""")  # noqa: S608  the columns are ours
-LER = text(f"""
-SELECT {PRODUTO} FROM produtos p JOIN categorias c USING (categoria_id)
-WHERE p.produto_id = ANY(CAST(:ids AS integer[]))
-""")  # noqa: S608  the columns are ours
+"""  # noqa: S608  the columns are ours
+
 
 HA_VENCIDAS = text("""
 SELECT NOT pg_is_in_recovery()
@@ -153,7 +158,7 @@ def executar(connection: Connection, comandos: Sequence[Comando]) -> Lote:
     _look_again(connection, _refused_reservations(comandos, recusas) - known)
     mudados = _gravar(connection, livro)
     atuais = {produto.produto_id: produto for produto in mudados}
-    atuais.update(_ler(connection, _ajustados(comandos, recusas) - atuais.keys()))
+    atuais.update(ler(connection, _ajustados(comandos, recusas) - atuais.keys()))
     respostas = [
         recusa or (atuais[comando.produto_id] if isinstance(comando, Ajustar) else livro.reservas[comando.reserva_id])
         for comando, recusa in zip(comandos, recusas, strict=True)
@@ -225,6 +230,11 @@ def _feitos(connection: Connection, chaves: Mapping[str, UUID]) -> dict[UUID, Aj
     return {chaves[row.chave]: Ajustado(row.produto_id, Operacao(row.operacao), row.quantidade) for row in rows}
 
 
+@cache
+def _gravacao(novas: bool, mudadas: bool) -> TextClause:  # noqa: FBT001  two flags, four statements
+    return text(MOVIMENTOS + NOVAS * novas + MUDADAS * mudadas + SALDOS_NOVOS)
+
+
 def _gravar(connection: Connection, livro: Livro) -> list[Produto]:
     if not (livro.movimentos or livro.novas):
         return []
@@ -242,7 +252,8 @@ def _gravar(connection: Connection, livro: Livro) -> list[Produto]:
         "mudados_status": [reserva.status for reserva in mudadas],
     }
     try:
-        return [produto_of(row) for row in connection.execute(GRAVAR, values).mappings()]
+        rows = connection.execute(_gravacao(bool(novas), bool(mudadas)), values)
+        return [produto_of(row) for row in rows.mappings()]
     except IntegrityError as exc:
         if getattr(getattr(exc.orig, "diag", None), "constraint_name", None) in KEYS:
             raise Overtaken from exc
@@ -261,12 +272,6 @@ def _ajustados(comandos: Sequence[Comando], recusas: Sequence[CatalogoError | No
         for comando, recusa in zip(comandos, recusas, strict=True)
         if isinstance(comando, Ajustar) and recusa is None
     }
-
-
-def _ler(connection: Connection, ids: Iterable[int]) -> dict[int, Produto]:
-    known = list(ids)
-    rows = connection.execute(LER, {"ids": known}).mappings() if known else ()
-    return {row["produto_id"]: produto_of(row) for row in rows}
 
 
 def _expirar(connection: Connection, limite: int, quem: str) -> tuple[int, Sequence[Produto]]:

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, astuple
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from catalogo.domain.errors import (
@@ -17,7 +17,7 @@ from catalogo.domain.errors import (
 )
 from catalogo.domain.produtos import AlteracaoProduto, Categoria, NovaCategoria, NovoProduto, Produto
 from catalogo.domain.text import unique_key
-from catalogo.repository.rows import CATEGORIA, PRODUTO, categoria_of, produto_of
+from catalogo.repository.rows import CATEGORIA, categoria_of, ler
 from catalogo.use_cases import Disponibilidade
 from chassis.errors import Unavailable
 from chassis.postgres import Postgres
@@ -57,9 +57,6 @@ UPDATE produtos SET excluido_em = now(), criacao_chave = NULL, criacao_impressao
 WHERE produto_id = :produto_id AND excluido_em IS NULL
 RETURNING produto_id
 """)
-LER = text(f"""
-SELECT {PRODUTO} FROM produtos p JOIN categorias c USING (categoria_id) WHERE p.produto_id = :produto_id
-""")  # noqa: S608  the columns are ours
 VERSAO = text("SELECT versao FROM produtos WHERE produto_id = :produto_id AND excluido_em IS NULL")
 SALDO = text("""
 SELECT pg_is_in_recovery() AS copia, p.disponivel, p.ativo
@@ -104,7 +101,9 @@ def _criar(connection: Connection, novo: NovoProduto, chave: UUID | None, quem: 
     impressao = None if chave is None else _fingerprint(novo)
     values = {**asdict(novo), "chave": chave and str(chave), "impressao": impressao, "quem": quem}
     produto_id = connection.execute(CRIAR, values).scalar()
-    return _ler(connection, produto_id if produto_id is not None else _criado(connection, chave, impressao))
+    if produto_id is None:
+        produto_id = _criado(connection, chave, impressao)
+    return ler(connection, [produto_id])[produto_id]
 
 
 def _criado(connection: Connection, chave: UUID | None, impressao: bytes | None) -> int:
@@ -122,13 +121,13 @@ def _alterar(connection: Connection, produto_id: int, versao: int, alteracao: Al
     if connection.execute(ALTERAR, values).scalar() is None:
         atual = connection.execute(VERSAO, {"produto_id": produto_id}).scalar()
         raise ProdutoNaoEncontrado(produto_id) if atual is None else VersaoDesatualizada(versao, atual)
-    return _ler(connection, produto_id)
+    return ler(connection, [produto_id])[produto_id]
 
 
 def _excluir(connection: Connection, produto_id: int) -> Produto:
     if connection.execute(EXCLUIR, {"produto_id": produto_id}).scalar() is None:
         raise ProdutoNaoEncontrado(produto_id)
-    return _ler(connection, produto_id)
+    return ler(connection, [produto_id])[produto_id]
 
 
 def _criar_categoria(connection: Connection, nova: NovaCategoria) -> Categoria:
@@ -146,11 +145,6 @@ def _disponibilidade(connection: Connection, produto_id: int) -> Disponibilidade
     if row.disponivel is None:
         raise ProdutoNaoEncontrado(produto_id)
     return Disponibilidade(row.disponivel, row.ativo)
-
-
-def _ler(connection: Connection, produto_id: int) -> Produto:
-    row: RowMapping = connection.execute(LER, {"produto_id": produto_id}).mappings().one()
-    return produto_of(row)
 
 
 def _fingerprint(novo: NovoProduto) -> bytes:

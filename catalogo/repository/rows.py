@@ -1,6 +1,8 @@
 """How rows become the domain's things."""
 
-from sqlalchemy import RowMapping
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, RowMapping, text
 
 from catalogo.domain.produtos import Categoria, Produto
 
@@ -11,6 +13,18 @@ p.excluido_em IS NOT NULL AS excluido, p.revisao,
 c.categoria_id, c.nome AS c_nome, c.descricao AS c_descricao, c.revisao AS c_revisao
 """
 CATEGORIA = "categoria_id, nome, descricao, revisao"
+
+LER = text(f"""
+SELECT {PRODUTO} FROM produtos p JOIN categorias c USING (categoria_id)
+WHERE p.produto_id = ANY(CAST(:ids AS integer[]))
+""")  # noqa: S608  the columns are ours
+
+
+def ler(connection: Connection, ids: Iterable[int]) -> dict[int, Produto]:
+    """Products by id, deleted ones included."""
+    known = list(ids)
+    rows = connection.execute(LER, {"ids": known}).mappings() if known else ()
+    return {row["produto_id"]: produto_of(row) for row in rows}
 
 
 def produto_of(row: RowMapping) -> Produto:

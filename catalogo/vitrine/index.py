@@ -68,7 +68,7 @@ class Index:
         shelf = self._shelves.get((category, filtro.incluir_inativos))
         if shelf is None:
             return Pagina((), None)
-        words = fold(filtro.busca).split()
+        words = fold(filtro.busca).split() if filtro.busca else []
         test, key = _test(filtro, words), KEYS[filtro.ordem]
         few = self._few(filtro, words, shelf, category)
         if few is None:
