@@ -17,7 +17,7 @@ from stack.postgres import Cluster
 from stack.probes import http_ok
 from stack.processes import Identity
 from stack.services import Services
-from stack.topology import Topology, topology
+from stack.topology import MAX_INSTANCES, SERVICES, Topology, topology
 
 START_SECONDS = 90.0  # for any one part; a machine under heavy load has taken forty
 Tell = Callable[[dict[str, Any]], None]
@@ -47,7 +47,10 @@ class Mesh:
 
     async def start(self) -> None:
         """Returns when the edge answers for every service. Raises PortTaken, HomeError, PartFailed, CommandFailed."""
-        self._claims.take(wanted(self.topology))
+        await self._claims.take(wanted(self.topology))
+        self._claims.reserve(
+            wanted(topology(self.home.offset, dict.fromkeys(SERVICES, MAX_INSTANCES), self.home.path)).values()
+        )
         has_data = any((self.home.part(name) / "data").exists() for name in DATABASES.values())
         secrets = credentials.load(self.home, has_data=has_data)
         self._services = Services(self.home, secrets)
@@ -162,7 +165,7 @@ class Mesh:
         async with self._scaling:
             before, after = self._counts, {**self._counts, **asked}
             new = topology(self.home.offset, after, self.home.path)
-            self._claims.take(wanted(new))
+            await self._claims.take(wanted(new))
             added = [(s, n) for s in asked for n in range(before[s] + 1, after[s] + 1)]
             try:
                 async with _together() as group:

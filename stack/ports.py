@@ -1,11 +1,15 @@
 """Ports: whether they are free, who sits on one that is not, and keeping ours while the mesh runs."""
 
+import asyncio
 import errno
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 
 from stack.processes import LINUX
 from stack.topology import POSTGRES, Address, Topology
+
+PASSING_SECONDS = 3.0  # how long a connection that sits on one of our ports is waited for
 
 
 class PortTaken(Exception):  # noqa: N818  named after what happened
@@ -54,6 +58,12 @@ def is_free(address: Address) -> bool:
     return claim is not None
 
 
+def is_listening(address: Address) -> bool:
+    with socket.socket() as caller:
+        caller.settimeout(0.2)  # loopback: a listener that takes longer has a full queue, and is one
+        return caller.connect_ex(address) != errno.ECONNREFUSED
+
+
 class Claims:
     """Checks ports and, on Linux, keeps them bound (not listening) while the mesh runs.
 
@@ -65,15 +75,31 @@ class Claims:
     def __init__(self) -> None:
         self._claims: dict[Address, socket.socket] = {}
 
-    def take(self, wanted: Mapping[str, Address]) -> None:
-        """All of `wanted` (name -> address); raises PortTaken for the first that is not free."""
+    async def take(self, wanted: Mapping[str, Address]) -> None:
+        """All of `wanted` (name -> address); raises PortTaken for the first that is not free.
+
+        One that nobody listens on, and is not free all the same, is the local end of somebody's passing connection:
+        it is waited for.
+        """
+        deadline = time.monotonic() + PASSING_SECONDS
         for name, address in wanted.items():
-            if address in self._claims:
-                continue
-            claim = _bind(address)
-            if claim is None:
-                raise PortTaken(name, address)
+            while not self._claim(address):
+                if is_listening(address) or time.monotonic() > deadline:
+                    raise PortTaken(name, address)
+                await asyncio.sleep(0.05)
+
+    def reserve(self, addresses: Iterable[Address]) -> None:
+        """Ports that may be wanted later: those that are free now are kept, the others are left alone."""
+        for address in addresses:
+            self._claim(address)
+
+    def _claim(self, address: Address) -> bool:
+        if address in self._claims:
+            return True
+        claim = _bind(address)
+        if claim is not None:
             self._keep(address, claim)
+        return claim is not None
 
     def _keep(self, address: Address, claim: socket.socket) -> None:
         if LINUX:
