@@ -11,6 +11,12 @@ from chassis import context
 from chassis.errors import STATUS_DETAILS
 
 DEFAULT_TIMEOUT = 3.0  # seconds, for a call made outside of any deadline
+OPTIONS = (
+    ("grpc.enable_retries", 0),
+    # The proxy next door is back sooner than grpc's own second to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 500),
+)
 
 
 class RemoteError(Exception):
@@ -46,7 +52,7 @@ def channel(
     `timeout` seconds cap every unary call (a stream has only what is left of the deadline, if anything). Retries are
     Envoy's business. The wrapper costs one Python call; an interceptor of grpc.aio would cost a task per call.
     """
-    merged = [("grpc.enable_retries", 0), *options]
+    merged = [*OPTIONS, *options]
     if credentials is None:
         return _Channel(grpc.aio.insecure_channel(target, merged), timeout)
     return _Channel(grpc.aio.secure_channel(target, credentials, merged), timeout)
@@ -92,8 +98,19 @@ class _Channel(grpc.aio.Channel):
 
 def _dressed(call: Any, default: float | None) -> Any:  # noqa: ANN401
     def dressed(request: Any, *, timeout: float | None = None, metadata: Any = None, **kwargs: Any) -> Any:  # noqa: ANN401
-        limits = [limit for limit in (timeout or default, context.remaining()) if limit is not None]
+        limit = default if timeout is None else timeout
+        left = context.remaining()
+        if left is not None:
+            if left <= 0:
+                raise _too_late()
+            limit = left if limit is None else min(limit, left)
         passed = ((context.REQUEST_ID, context.request_id()), *(metadata or ()))
-        return call(request, timeout=min(limits, default=None), metadata=passed, **kwargs)
+        return call(request, timeout=limit, metadata=passed, **kwargs)
 
     return dressed
+
+
+def _too_late() -> grpc.aio.AioRpcError:
+    """What grpc itself would say, had it looked at the clock before it sent."""
+    nothing = grpc.aio.Metadata()
+    return grpc.aio.AioRpcError(grpc.StatusCode.DEADLINE_EXCEEDED, nothing, nothing, details="no time left to ask")
