@@ -68,7 +68,7 @@ def file() -> FileDescriptor:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "eco.proto").write_text(PROTO)
-        (folder / "known.binpb").write_bytes(_known().SerializeToString())
+        (folder / "known.binpb").write_bytes(known().SerializeToString())
         compiled = folder / "eco.binpb"
         protoc = [sys.executable, "-m", "grpc_tools.protoc", f"--descriptor_set_in={folder / 'known.binpb'}"]
         subprocess.run([*protoc, f"-I{folder}", f"--descriptor_set_out={compiled}", "eco.proto"], check=True)
@@ -87,7 +87,7 @@ def message(name: str) -> Any:
     return message_factory.GetMessageClass(file().message_types_by_name[name])
 
 
-def _known() -> FileDescriptorSet:
+def known() -> FileDescriptorSet:
     """validate.proto and what it imports, in the order of need."""
     known = FileDescriptorSet()
     seen: set[str] = set()

@@ -1,0 +1,58 @@
+"""What a call knows of itself, and who else may know it."""
+
+import asyncio
+import contextvars
+import time
+
+from chassis import context
+
+
+def entered(*metadata: tuple[str, str | bytes]) -> context.Call:
+    call = context.Call(metadata)
+    context.enter(call)
+    return call
+
+
+async def test_the_id_is_the_callers_and_reaches_the_tasks_of_the_call() -> None:
+    entered(("x-other", "1"), ("x-request-id", "abc"), ("x-request-id", "second"))
+
+    async def child() -> str:
+        return context.request_id()
+
+    assert context.request_id() == await asyncio.create_task(child()) == "abc"
+
+
+async def test_an_id_of_our_own_is_one_for_the_whole_call_whoever_asks_first() -> None:
+    entered(("x-request-id", b"bytes"))
+
+    async def child() -> str:
+        return context.request_id()
+
+    first = await asyncio.create_task(child())
+    assert context.request_id() == first
+    assert len(first) == 32
+
+
+def test_outside_of_a_call_the_id_stays_within_its_context() -> None:
+    one, two = (contextvars.Context().run(lambda: (context.request_id(), context.request_id())) for _ in range(2))
+    assert one[0] == one[1] != two[0]
+
+
+def test_what_is_left_never_falls_below_zero() -> None:
+    call = entered()
+    assert context.remaining() is None
+    call.end = time.monotonic() + 5
+    left = context.remaining()
+    assert left is not None
+    assert 4.9 < left <= 5
+    call.end = time.monotonic() - 5
+    assert context.remaining() == 0
+
+
+def test_background_work_may_have_a_deadline_of_its_own() -> None:
+    context.deadline(2)
+    left = context.remaining()
+    assert left is not None
+    assert 1.9 < left <= 2
+    context.deadline(None)
+    assert context.remaining() is None
