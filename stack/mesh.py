@@ -17,7 +17,7 @@ from stack.postgres import Cluster
 from stack.probes import http_ok
 from stack.processes import Identity
 from stack.services import Services
-from stack.topology import MAX_INSTANCES, SERVICES, Topology, topology
+from stack.topology import MAX_INSTANCES, SERVICES, Address, Topology, topology
 
 START_SECONDS = 90.0  # for any one part; a machine under heavy load has taken forty
 Tell = Callable[[dict[str, Any]], None]
@@ -47,7 +47,7 @@ class Mesh:
 
     async def start(self) -> None:
         """Returns when the edge answers for every service. Raises PortTaken, HomeError, PartFailed, CommandFailed."""
-        await self._claims.take(wanted(self.topology))
+        await self._claim(wanted(self.topology))
         self._claims.reserve(
             wanted(topology(self.home.offset, dict.fromkeys(SERVICES, MAX_INSTANCES), self.home.path)).values()
         )
@@ -62,6 +62,13 @@ class Mesh:
             self._start_all(group)
         await self._edge_answers()
         self.started = True
+
+    async def _claim(self, ports: Mapping[str, Address]) -> None:
+        passing = self._claims.take(ports)
+        if passing:
+            numbers = ", ".join(str(address.port) for address in passing.values())
+            async with self._step(f"port {numbers}, held by a passing connection for up to a minute"):
+                await self._claims.wait(passing)
 
     def _start_all(self, group: asyncio.TaskGroup) -> None:
         """Everything at once, except what needs another part first."""
@@ -165,7 +172,7 @@ class Mesh:
         async with self._scaling:
             before, after = self._counts, {**self._counts, **asked}
             new = topology(self.home.offset, after, self.home.path)
-            await self._claims.take(wanted(new))
+            await self._claim(wanted(new))
             added = [(s, n) for s in asked for n in range(before[s] + 1, after[s] + 1)]
             try:
                 async with _together() as group:

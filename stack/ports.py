@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from stack.processes import LINUX
 from stack.topology import POSTGRES, Address, Topology
 
-PASSING_SECONDS = 3.0  # how long a connection that sits on one of our ports is waited for
+# How long a connection that sits on one of our ports is waited for: Linux keeps a closed one's port for 60 s.
+PASSING_SECONDS = 65.0
 
 
 class PortTaken(Exception):  # noqa: N818  named after what happened
@@ -75,18 +76,24 @@ class Claims:
     def __init__(self) -> None:
         self._claims: dict[Address, socket.socket] = {}
 
-    async def take(self, wanted: Mapping[str, Address]) -> None:
-        """All of `wanted` (name -> address); raises PortTaken for the first that is not free.
+    def take(self, wanted: Mapping[str, Address]) -> dict[str, Address]:
+        """Keeps all of `wanted` (name -> address) that are free; raises PortTaken for one that a program listens on.
 
-        One that nobody listens on, and is not free all the same, is the local end of somebody's passing connection:
-        it is waited for.
+        Gives those on which nobody listens and which are not free all the same: the local ends of passing connections.
         """
+        passing = {name: address for name, address in wanted.items() if not self._claim(address)}
+        for name, address in passing.items():
+            if is_listening(address):
+                raise PortTaken(name, address)
+        return passing
+
+    async def wait(self, passing: Mapping[str, Address]) -> None:
+        """Takes what `take` could not; raises PortTaken for one that its connection holds for too long."""
         deadline = time.monotonic() + PASSING_SECONDS
-        for name, address in wanted.items():
-            while not self._claim(address):
-                if is_listening(address) or time.monotonic() > deadline:
-                    raise PortTaken(name, address)
-                await asyncio.sleep(0.05)
+        while passing := self.take(passing):
+            if time.monotonic() > deadline:
+                raise PortTaken(*next(iter(passing.items())))
+            await asyncio.sleep(0.1)
 
     def reserve(self, addresses: Iterable[Address]) -> None:
         """Ports that may be wanted later: those that are free now are kept, the others are left alone."""
