@@ -79,3 +79,13 @@ def test_every_text_and_number_has_a_limit() -> None:
         if not output_only and not options.HasExtension(validate_pb2.field):
             unlimited.append(field.full_name)
     assert unlimited == []
+
+
+@pytest.mark.parametrize(
+    "file", [file for file in described() if "gateway" not in file.package], ids=lambda f: f.package
+)
+def test_every_reason_is_named_by_an_rpc_that_gives_it(file: FileDescriptorProto) -> None:
+    """OpenAPI reads them there: `NOT_FOUND, PRODUTO_NAO_ENCONTRADO`."""
+    calls = " ".join(place.leading_comments for place in file.source_code_info.location if place.path[:1] == [SERVICE])
+    reasons = next(enum for enum in file.enum_type if enum.name == "MotivoErro").value
+    assert [reason.name for reason in reasons[1:] if reason.name not in calls] == []

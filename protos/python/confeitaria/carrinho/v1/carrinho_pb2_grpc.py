@@ -95,7 +95,10 @@ class CarrinhoServiceServicer:
         ESTOQUE_INSUFICIENTE. More than 1,000 units of it, 50 products or R$ 20.000.000,00 in all:
         FAILED_PRECONDITION, CARRINHO_CHEIO. In each case the cart is unchanged.
 
-        A retry is safe with `request_id`: the units are added once.
+        Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
+
+        A retry is safe with `request_id`: the units are added once. The same `request_id` with another
+        body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,7 +108,9 @@ class CarrinhoServiceServicer:
         """Sets how many units of a product the cart holds; 0 takes it out.
 
         Not in the cart: NOT_FOUND, ITEM_NAO_ENCONTRADO, except with 0, which changes nothing.
-        Stock and limits as for AdicionarItem.
+        Stock, product and limits as for AdicionarItem: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE;
+        FAILED_PRECONDITION, PRODUTO_INATIVO; NOT_FOUND, PRODUTO_NAO_ENCONTRADO; FAILED_PRECONDITION, CARRINHO_CHEIO.
+        Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +118,8 @@ class CarrinhoServiceServicer:
 
     def RemoverItem(self, request, context):
         """Takes a product out of the cart; one that is not in it changes nothing.
+
+        Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,7 +129,8 @@ class CarrinhoServiceServicer:
         """Takes everything out. The cart itself stays and lives another 24 hours.
 
         With a `versao` that is not the cart's any more: ABORTED, VERSAO_DESATUALIZADA, and the cart is unchanged.
-        That is how an order clears exactly the cart it was made from.
+        That is how an order clears exactly the cart it was made from. A retry whose first try went through gets that too.
+        Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

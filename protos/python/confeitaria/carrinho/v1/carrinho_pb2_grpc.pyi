@@ -59,21 +59,30 @@ class CarrinhoServiceStub:
     ESTOQUE_INSUFICIENTE. More than 1,000 units of it, 50 products or R$ 20.000.000,00 in all:
     FAILED_PRECONDITION, CARRINHO_CHEIO. In each case the cart is unchanged.
 
-    A retry is safe with `request_id`: the units are added once.
+    Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
+
+    A retry is safe with `request_id`: the units are added once. The same `request_id` with another
+    body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
     """
     AtualizarItem: _grpc.UnaryUnaryMultiCallable[_carrinho_pb2.AtualizarItemRequest, _carrinho_pb2.Carrinho]
     """Sets how many units of a product the cart holds; 0 takes it out.
 
     Not in the cart: NOT_FOUND, ITEM_NAO_ENCONTRADO, except with 0, which changes nothing.
-    Stock and limits as for AdicionarItem.
+    Stock, product and limits as for AdicionarItem: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE;
+    FAILED_PRECONDITION, PRODUTO_INATIVO; NOT_FOUND, PRODUTO_NAO_ENCONTRADO; FAILED_PRECONDITION, CARRINHO_CHEIO.
+    Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
     """
     RemoverItem: _grpc.UnaryUnaryMultiCallable[_carrinho_pb2.RemoverItemRequest, _carrinho_pb2.Carrinho]
-    """Takes a product out of the cart; one that is not in it changes nothing."""
+    """Takes a product out of the cart; one that is not in it changes nothing.
+
+    Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
+    """
     EsvaziarCarrinho: _grpc.UnaryUnaryMultiCallable[_carrinho_pb2.EsvaziarCarrinhoRequest, _carrinho_pb2.Carrinho]
     """Takes everything out. The cart itself stays and lives another 24 hours.
 
     With a `versao` that is not the cart's any more: ABORTED, VERSAO_DESATUALIZADA, and the cart is unchanged.
-    That is how an order clears exactly the cart it was made from.
+    That is how an order clears exactly the cart it was made from. A retry whose first try went through gets that too.
+    Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
     """
 
 @_typing.type_check_only
@@ -96,21 +105,30 @@ class CarrinhoServiceAsyncStub(CarrinhoServiceStub):
     ESTOQUE_INSUFICIENTE. More than 1,000 units of it, 50 products or R$ 20.000.000,00 in all:
     FAILED_PRECONDITION, CARRINHO_CHEIO. In each case the cart is unchanged.
 
-    A retry is safe with `request_id`: the units are added once.
+    Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
+
+    A retry is safe with `request_id`: the units are added once. The same `request_id` with another
+    body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
     """
     AtualizarItem: _aio.UnaryUnaryMultiCallable[_carrinho_pb2.AtualizarItemRequest, _carrinho_pb2.Carrinho]  # type: ignore[assignment]
     """Sets how many units of a product the cart holds; 0 takes it out.
 
     Not in the cart: NOT_FOUND, ITEM_NAO_ENCONTRADO, except with 0, which changes nothing.
-    Stock and limits as for AdicionarItem.
+    Stock, product and limits as for AdicionarItem: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE;
+    FAILED_PRECONDITION, PRODUTO_INATIVO; NOT_FOUND, PRODUTO_NAO_ENCONTRADO; FAILED_PRECONDITION, CARRINHO_CHEIO.
+    Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
     """
     RemoverItem: _aio.UnaryUnaryMultiCallable[_carrinho_pb2.RemoverItemRequest, _carrinho_pb2.Carrinho]  # type: ignore[assignment]
-    """Takes a product out of the cart; one that is not in it changes nothing."""
+    """Takes a product out of the cart; one that is not in it changes nothing.
+
+    Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
+    """
     EsvaziarCarrinho: _aio.UnaryUnaryMultiCallable[_carrinho_pb2.EsvaziarCarrinhoRequest, _carrinho_pb2.Carrinho]  # type: ignore[assignment]
     """Takes everything out. The cart itself stays and lives another 24 hours.
 
     With a `versao` that is not the cart's any more: ABORTED, VERSAO_DESATUALIZADA, and the cart is unchanged.
-    That is how an order clears exactly the cart it was made from.
+    That is how an order clears exactly the cart it was made from. A retry whose first try went through gets that too.
+    Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
     """
 
 class CarrinhoServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -148,7 +166,10 @@ class CarrinhoServiceServicer(metaclass=_abc_1.ABCMeta):
         ESTOQUE_INSUFICIENTE. More than 1,000 units of it, 50 products or R$ 20.000.000,00 in all:
         FAILED_PRECONDITION, CARRINHO_CHEIO. In each case the cart is unchanged.
 
-        A retry is safe with `request_id`: the units are added once.
+        Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
+
+        A retry is safe with `request_id`: the units are added once. The same `request_id` with another
+        body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
         """
 
     @_abc_1.abstractmethod
@@ -160,7 +181,9 @@ class CarrinhoServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets how many units of a product the cart holds; 0 takes it out.
 
         Not in the cart: NOT_FOUND, ITEM_NAO_ENCONTRADO, except with 0, which changes nothing.
-        Stock and limits as for AdicionarItem.
+        Stock, product and limits as for AdicionarItem: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE;
+        FAILED_PRECONDITION, PRODUTO_INATIVO; NOT_FOUND, PRODUTO_NAO_ENCONTRADO; FAILED_PRECONDITION, CARRINHO_CHEIO.
+        Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
         """
 
     @_abc_1.abstractmethod
@@ -169,7 +192,10 @@ class CarrinhoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _carrinho_pb2.RemoverItemRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_carrinho_pb2.Carrinho, _abc.Awaitable[_carrinho_pb2.Carrinho]]:
-        """Takes a product out of the cart; one that is not in it changes nothing."""
+        """Takes a product out of the cart; one that is not in it changes nothing.
+
+        Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
+        """
 
     @_abc_1.abstractmethod
     def EsvaziarCarrinho(
@@ -180,7 +206,8 @@ class CarrinhoServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes everything out. The cart itself stays and lives another 24 hours.
 
         With a `versao` that is not the cart's any more: ABORTED, VERSAO_DESATUALIZADA, and the cart is unchanged.
-        That is how an order clears exactly the cart it was made from.
+        That is how an order clears exactly the cart it was made from. A retry whose first try went through gets that too.
+        Unknown or expired cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO.
         """
 
 def add_CarrinhoServiceServicer_to_server(servicer: CarrinhoServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

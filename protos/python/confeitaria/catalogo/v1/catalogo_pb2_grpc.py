@@ -133,7 +133,8 @@ class CatalogoServiceServicer:
     def CriarProduto(self, request, context):
         """Adds a product with its opening stock, in one transaction.
 
-        A retry is safe with `request_id`: it returns the product that the first try made.
+        A retry is safe with `request_id`: it returns the product that the first try made; the same
+        `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
         Unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -145,7 +146,8 @@ class CatalogoServiceServicer:
 
         Two editors: send the `versao` you read, and the later one gets ABORTED,
         VERSAO_DESATUALIZADA, instead of overwriting. A repetition with the same values is
-        harmless when `versao` is 0.
+        harmless when `versao` is 0. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO;
+        unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +157,8 @@ class CatalogoServiceServicer:
         """Takes a product out of the catalog for good. Orders and reservations that hold it keep
         their own copy of name and price, and reservations can still be confirmed or released.
 
-        A second deletion is NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
+        A second deletion is NOT_FOUND, PRODUTO_NAO_ENCONTRADO, which tells a caller who lost the first
+        answer that it went through.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -181,6 +184,8 @@ class CatalogoServiceServicer:
     def VerificarEstoque(self, request, context):
         """Whether a quantity could be reserved now. Always answered by the writable database, never
         by a copy; it promises nothing: only ReservarEstoque takes stock aside.
+
+        Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,7 +196,8 @@ class CatalogoServiceServicer:
 
         One statement in the database: concurrent calls add up, none is lost. REMOVER more than is
         available: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, and nothing changes. Units that are
-        reserved are not available and cannot be removed.
+        reserved are not available and cannot be removed. More than 1,000,000 in all:
+        FAILED_PRECONDITION, ESTOQUE_EXCEDE_LIMITE. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
 
         A retry is safe with `request_id`: it returns the product as it is now and changes nothing.
         The same `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
@@ -208,7 +214,7 @@ class CatalogoServiceServicer:
         is now, expired or released ones included; with other items: ALREADY_EXISTS,
         CHAVE_REUTILIZADA. Too little of any item: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, for
         the first such item by id, and the `reserva_id` stays free. An inactive product:
-        FAILED_PRECONDITION, PRODUTO_INATIVO.
+        FAILED_PRECONDITION, PRODUTO_INATIVO; an unknown or deleted one: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -219,7 +225,7 @@ class CatalogoServiceServicer:
 
         Idempotent. After its expiry, by the database's clock, it fails with FAILED_PRECONDITION,
         RESERVA_EXPIRADA, and never takes the stock back from whoever has it now. A released
-        reservation: FAILED_PRECONDITION, RESERVA_LIBERADA.
+        reservation: FAILED_PRECONDITION, RESERVA_LIBERADA. An unknown one: NOT_FOUND, RESERVA_NAO_ENCONTRADA.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -65,7 +65,8 @@ class CatalogoServiceStub:
     CriarProduto: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.CriarProdutoRequest, _catalogo_pb2.Produto]
     """Adds a product with its opening stock, in one transaction.
 
-    A retry is safe with `request_id`: it returns the product that the first try made.
+    A retry is safe with `request_id`: it returns the product that the first try made; the same
+    `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
     Unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
     """
     AtualizarProduto: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.AtualizarProdutoRequest, _catalogo_pb2.Produto]
@@ -73,13 +74,15 @@ class CatalogoServiceStub:
 
     Two editors: send the `versao` you read, and the later one gets ABORTED,
     VERSAO_DESATUALIZADA, instead of overwriting. A repetition with the same values is
-    harmless when `versao` is 0.
+    harmless when `versao` is 0. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO;
+    unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
     """
     ExcluirProduto: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.ExcluirProdutoRequest, _empty_pb2.Empty]
     """Takes a product out of the catalog for good. Orders and reservations that hold it keep
     their own copy of name and price, and reservations can still be confirmed or released.
 
-    A second deletion is NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
+    A second deletion is NOT_FOUND, PRODUTO_NAO_ENCONTRADO, which tells a caller who lost the first
+    answer that it went through.
     """
     ListarCategorias: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.ListarCategoriasRequest, _catalogo_pb2.ListarCategoriasResponse]
     """All categories, by name. A bakery has tens of them, so there are no pages."""
@@ -92,13 +95,16 @@ class CatalogoServiceStub:
     VerificarEstoque: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.VerificarEstoqueRequest, _catalogo_pb2.VerificarEstoqueResponse]
     """Whether a quantity could be reserved now. Always answered by the writable database, never
     by a copy; it promises nothing: only ReservarEstoque takes stock aside.
+
+    Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
     """
     AtualizarEstoque: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.AtualizarEstoqueRequest, _catalogo_pb2.Produto]
     """The bakery's own stock movements: baked, thrown away, counted. Returns the product after it.
 
     One statement in the database: concurrent calls add up, none is lost. REMOVER more than is
     available: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, and nothing changes. Units that are
-    reserved are not available and cannot be removed.
+    reserved are not available and cannot be removed. More than 1,000,000 in all:
+    FAILED_PRECONDITION, ESTOQUE_EXCEDE_LIMITE. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
 
     A retry is safe with `request_id`: it returns the product as it is now and changes nothing.
     The same `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
@@ -111,14 +117,14 @@ class CatalogoServiceStub:
     is now, expired or released ones included; with other items: ALREADY_EXISTS,
     CHAVE_REUTILIZADA. Too little of any item: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, for
     the first such item by id, and the `reserva_id` stays free. An inactive product:
-    FAILED_PRECONDITION, PRODUTO_INATIVO.
+    FAILED_PRECONDITION, PRODUTO_INATIVO; an unknown or deleted one: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
     """
     ConfirmarReserva: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.ConfirmarReservaRequest, _catalogo_pb2.ConfirmarReservaResponse]
     """Turns a reservation into a sale. Internal.
 
     Idempotent. After its expiry, by the database's clock, it fails with FAILED_PRECONDITION,
     RESERVA_EXPIRADA, and never takes the stock back from whoever has it now. A released
-    reservation: FAILED_PRECONDITION, RESERVA_LIBERADA.
+    reservation: FAILED_PRECONDITION, RESERVA_LIBERADA. An unknown one: NOT_FOUND, RESERVA_NAO_ENCONTRADA.
     """
     LiberarReserva: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.LiberarReservaRequest, _catalogo_pb2.LiberarReservaResponse]
     """Gives a reservation's stock back, once, however often it is called. Internal.
@@ -157,7 +163,8 @@ class CatalogoServiceAsyncStub(CatalogoServiceStub):
     CriarProduto: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.CriarProdutoRequest, _catalogo_pb2.Produto]  # type: ignore[assignment]
     """Adds a product with its opening stock, in one transaction.
 
-    A retry is safe with `request_id`: it returns the product that the first try made.
+    A retry is safe with `request_id`: it returns the product that the first try made; the same
+    `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
     Unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
     """
     AtualizarProduto: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.AtualizarProdutoRequest, _catalogo_pb2.Produto]  # type: ignore[assignment]
@@ -165,13 +172,15 @@ class CatalogoServiceAsyncStub(CatalogoServiceStub):
 
     Two editors: send the `versao` you read, and the later one gets ABORTED,
     VERSAO_DESATUALIZADA, instead of overwriting. A repetition with the same values is
-    harmless when `versao` is 0.
+    harmless when `versao` is 0. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO;
+    unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
     """
     ExcluirProduto: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.ExcluirProdutoRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Takes a product out of the catalog for good. Orders and reservations that hold it keep
     their own copy of name and price, and reservations can still be confirmed or released.
 
-    A second deletion is NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
+    A second deletion is NOT_FOUND, PRODUTO_NAO_ENCONTRADO, which tells a caller who lost the first
+    answer that it went through.
     """
     ListarCategorias: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.ListarCategoriasRequest, _catalogo_pb2.ListarCategoriasResponse]  # type: ignore[assignment]
     """All categories, by name. A bakery has tens of them, so there are no pages."""
@@ -184,13 +193,16 @@ class CatalogoServiceAsyncStub(CatalogoServiceStub):
     VerificarEstoque: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.VerificarEstoqueRequest, _catalogo_pb2.VerificarEstoqueResponse]  # type: ignore[assignment]
     """Whether a quantity could be reserved now. Always answered by the writable database, never
     by a copy; it promises nothing: only ReservarEstoque takes stock aside.
+
+    Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
     """
     AtualizarEstoque: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.AtualizarEstoqueRequest, _catalogo_pb2.Produto]  # type: ignore[assignment]
     """The bakery's own stock movements: baked, thrown away, counted. Returns the product after it.
 
     One statement in the database: concurrent calls add up, none is lost. REMOVER more than is
     available: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, and nothing changes. Units that are
-    reserved are not available and cannot be removed.
+    reserved are not available and cannot be removed. More than 1,000,000 in all:
+    FAILED_PRECONDITION, ESTOQUE_EXCEDE_LIMITE. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
 
     A retry is safe with `request_id`: it returns the product as it is now and changes nothing.
     The same `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
@@ -203,14 +215,14 @@ class CatalogoServiceAsyncStub(CatalogoServiceStub):
     is now, expired or released ones included; with other items: ALREADY_EXISTS,
     CHAVE_REUTILIZADA. Too little of any item: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, for
     the first such item by id, and the `reserva_id` stays free. An inactive product:
-    FAILED_PRECONDITION, PRODUTO_INATIVO.
+    FAILED_PRECONDITION, PRODUTO_INATIVO; an unknown or deleted one: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
     """
     ConfirmarReserva: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.ConfirmarReservaRequest, _catalogo_pb2.ConfirmarReservaResponse]  # type: ignore[assignment]
     """Turns a reservation into a sale. Internal.
 
     Idempotent. After its expiry, by the database's clock, it fails with FAILED_PRECONDITION,
     RESERVA_EXPIRADA, and never takes the stock back from whoever has it now. A released
-    reservation: FAILED_PRECONDITION, RESERVA_LIBERADA.
+    reservation: FAILED_PRECONDITION, RESERVA_LIBERADA. An unknown one: NOT_FOUND, RESERVA_NAO_ENCONTRADA.
     """
     LiberarReserva: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.LiberarReservaRequest, _catalogo_pb2.LiberarReservaResponse]  # type: ignore[assignment]
     """Gives a reservation's stock back, once, however often it is called. Internal.
@@ -264,7 +276,8 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_catalogo_pb2.Produto, _abc.Awaitable[_catalogo_pb2.Produto]]:
         """Adds a product with its opening stock, in one transaction.
 
-        A retry is safe with `request_id`: it returns the product that the first try made.
+        A retry is safe with `request_id`: it returns the product that the first try made; the same
+        `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
         Unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
         """
 
@@ -278,7 +291,8 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Two editors: send the `versao` you read, and the later one gets ABORTED,
         VERSAO_DESATUALIZADA, instead of overwriting. A repetition with the same values is
-        harmless when `versao` is 0.
+        harmless when `versao` is 0. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO;
+        unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
         """
 
     @_abc_1.abstractmethod
@@ -290,7 +304,8 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes a product out of the catalog for good. Orders and reservations that hold it keep
         their own copy of name and price, and reservations can still be confirmed or released.
 
-        A second deletion is NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
+        A second deletion is NOT_FOUND, PRODUTO_NAO_ENCONTRADO, which tells a caller who lost the first
+        answer that it went through.
         """
 
     @_abc_1.abstractmethod
@@ -321,6 +336,8 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_catalogo_pb2.VerificarEstoqueResponse, _abc.Awaitable[_catalogo_pb2.VerificarEstoqueResponse]]:
         """Whether a quantity could be reserved now. Always answered by the writable database, never
         by a copy; it promises nothing: only ReservarEstoque takes stock aside.
+
+        Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
         """
 
     @_abc_1.abstractmethod
@@ -333,7 +350,8 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
 
         One statement in the database: concurrent calls add up, none is lost. REMOVER more than is
         available: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, and nothing changes. Units that are
-        reserved are not available and cannot be removed.
+        reserved are not available and cannot be removed. More than 1,000,000 in all:
+        FAILED_PRECONDITION, ESTOQUE_EXCEDE_LIMITE. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
 
         A retry is safe with `request_id`: it returns the product as it is now and changes nothing.
         The same `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
@@ -352,7 +370,7 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
         is now, expired or released ones included; with other items: ALREADY_EXISTS,
         CHAVE_REUTILIZADA. Too little of any item: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, for
         the first such item by id, and the `reserva_id` stays free. An inactive product:
-        FAILED_PRECONDITION, PRODUTO_INATIVO.
+        FAILED_PRECONDITION, PRODUTO_INATIVO; an unknown or deleted one: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
         """
 
     @_abc_1.abstractmethod
@@ -365,7 +383,7 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Idempotent. After its expiry, by the database's clock, it fails with FAILED_PRECONDITION,
         RESERVA_EXPIRADA, and never takes the stock back from whoever has it now. A released
-        reservation: FAILED_PRECONDITION, RESERVA_LIBERADA.
+        reservation: FAILED_PRECONDITION, RESERVA_LIBERADA. An unknown one: NOT_FOUND, RESERVA_NAO_ENCONTRADA.
         """
 
     @_abc_1.abstractmethod

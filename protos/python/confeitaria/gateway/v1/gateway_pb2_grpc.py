@@ -66,7 +66,7 @@ class GatewayServiceServicer:
         """Whether a customer can shop now, and what is wrong if not.
 
         Over REST the HTTP status is 200 when `status` is SERVING and 503 when not, with the same body.
-        Over gRPC the call itself succeeds: read `status`. Answered from probes at most half a second old.
+        Over gRPC the call itself succeeds: read `status`. Answered from probes about a second old at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

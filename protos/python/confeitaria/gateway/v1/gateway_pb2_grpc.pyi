@@ -42,7 +42,7 @@ class GatewayServiceStub:
     """Whether a customer can shop now, and what is wrong if not.
 
     Over REST the HTTP status is 200 when `status` is SERVING and 503 when not, with the same body.
-    Over gRPC the call itself succeeds: read `status`. Answered from probes at most half a second old.
+    Over gRPC the call itself succeeds: read `status`. Answered from probes about a second old at most.
     """
     ObterOpenApi: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ObterOpenApiRequest, _httpbody_pb2.HttpBody]
     """The REST API as an OpenAPI 3.1 document (application/json), made from these very files."""
@@ -63,7 +63,7 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """Whether a customer can shop now, and what is wrong if not.
 
     Over REST the HTTP status is 200 when `status` is SERVING and 503 when not, with the same body.
-    Over gRPC the call itself succeeds: read `status`. Answered from probes at most half a second old.
+    Over gRPC the call itself succeeds: read `status`. Answered from probes about a second old at most.
     """
     ObterOpenApi: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ObterOpenApiRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """The REST API as an OpenAPI 3.1 document (application/json), made from these very files."""
@@ -87,7 +87,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """Whether a customer can shop now, and what is wrong if not.
 
         Over REST the HTTP status is 200 when `status` is SERVING and 503 when not, with the same body.
-        Over gRPC the call itself succeeds: read `status`. Answered from probes at most half a second old.
+        Over gRPC the call itself succeeds: read `status`. Answered from probes about a second old at most.
         """
 
     @_abc_1.abstractmethod

@@ -85,7 +85,9 @@ class PedidosServiceServicer:
 
         Unknown cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO. Empty cart: FAILED_PRECONDITION,
         CARRINHO_VAZIO. Too little stock: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE; a product no longer
-        sold: FAILED_PRECONDITION, PRODUTO_INDISPONIVEL; nothing is ordered and the cart stays.
+        sold: FAILED_PRECONDITION, PRODUTO_INDISPONIVEL; prices that rose until the total is too high:
+        FAILED_PRECONDITION, TOTAL_EXCEDE_LIMITE; a purchase that a crash held up for longer than its
+        stock was set aside: FAILED_PRECONDITION, RESERVA_EXPIRADA. Nothing is ordered and the cart stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,7 +113,7 @@ class PedidosServiceServicer:
         """Cancels an order and gives its stock back, once.
 
         From PENDENTE, CONFIRMADO or EM_PREPARO. A cancelled order is returned as it is, so a retry is safe.
-        From any other status: FAILED_PRECONDITION, TRANSICAO_INVALIDA. The stock is back when the call
+        From any other status: FAILED_PRECONDITION, TRANSICAO_INVALIDA. Unknown: NOT_FOUND, PEDIDO_NAO_ENCONTRADO. The stock is back when the call
         returns or, if the catalog cannot be reached, as soon as it can.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -123,7 +125,7 @@ class PedidosServiceServicer:
 
         Of two that race, one wins and the other is judged by the new status. The status that the order has
         already is no step: the order is returned unchanged, so a retry is safe. Any other
-        step: FAILED_PRECONDITION, TRANSICAO_INVALIDA.
+        step: FAILED_PRECONDITION, TRANSICAO_INVALIDA. Unknown: NOT_FOUND, PEDIDO_NAO_ENCONTRADO.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,6 +135,7 @@ class PedidosServiceServicer:
         """The present status at once, then each change, whichever instance made it, until a final status,
         with which the stream ends. A change is seen within about half a second. A client that was
         cut off calls again and starts with the present status. Over REST: server-sent events.
+        Unknown: NOT_FOUND, PEDIDO_NAO_ENCONTRADO.
 
         Changes that follow each other faster than that may be told as the last of them.
         """

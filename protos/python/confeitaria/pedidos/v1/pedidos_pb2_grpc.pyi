@@ -56,7 +56,9 @@ class PedidosServiceStub:
 
     Unknown cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO. Empty cart: FAILED_PRECONDITION,
     CARRINHO_VAZIO. Too little stock: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE; a product no longer
-    sold: FAILED_PRECONDITION, PRODUTO_INDISPONIVEL; nothing is ordered and the cart stays.
+    sold: FAILED_PRECONDITION, PRODUTO_INDISPONIVEL; prices that rose until the total is too high:
+    FAILED_PRECONDITION, TOTAL_EXCEDE_LIMITE; a purchase that a crash held up for longer than its
+    stock was set aside: FAILED_PRECONDITION, RESERVA_EXPIRADA. Nothing is ordered and the cart stays.
     """
     ObterPedido: _grpc.UnaryUnaryMultiCallable[_pedidos_pb2.ObterPedidoRequest, _pedidos_pb2.Pedido]
     """One order.
@@ -69,7 +71,7 @@ class PedidosServiceStub:
     """Cancels an order and gives its stock back, once.
 
     From PENDENTE, CONFIRMADO or EM_PREPARO. A cancelled order is returned as it is, so a retry is safe.
-    From any other status: FAILED_PRECONDITION, TRANSICAO_INVALIDA. The stock is back when the call
+    From any other status: FAILED_PRECONDITION, TRANSICAO_INVALIDA. Unknown: NOT_FOUND, PEDIDO_NAO_ENCONTRADO. The stock is back when the call
     returns or, if the catalog cannot be reached, as soon as it can.
     """
     AtualizarStatusPedido: _grpc.UnaryUnaryMultiCallable[_pedidos_pb2.AtualizarStatusPedidoRequest, _pedidos_pb2.Pedido]
@@ -77,12 +79,13 @@ class PedidosServiceStub:
 
     Of two that race, one wins and the other is judged by the new status. The status that the order has
     already is no step: the order is returned unchanged, so a retry is safe. Any other
-    step: FAILED_PRECONDITION, TRANSICAO_INVALIDA.
+    step: FAILED_PRECONDITION, TRANSICAO_INVALIDA. Unknown: NOT_FOUND, PEDIDO_NAO_ENCONTRADO.
     """
     AcompanharPedido: _grpc.UnaryStreamMultiCallable[_pedidos_pb2.AcompanharPedidoRequest, _pedidos_pb2.AcompanharPedidoResponse]
     """The present status at once, then each change, whichever instance made it, until a final status,
     with which the stream ends. A change is seen within about half a second. A client that was
     cut off calls again and starts with the present status. Over REST: server-sent events.
+    Unknown: NOT_FOUND, PEDIDO_NAO_ENCONTRADO.
 
     Changes that follow each other faster than that may be told as the last of them.
     """
@@ -106,7 +109,9 @@ class PedidosServiceAsyncStub(PedidosServiceStub):
 
     Unknown cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO. Empty cart: FAILED_PRECONDITION,
     CARRINHO_VAZIO. Too little stock: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE; a product no longer
-    sold: FAILED_PRECONDITION, PRODUTO_INDISPONIVEL; nothing is ordered and the cart stays.
+    sold: FAILED_PRECONDITION, PRODUTO_INDISPONIVEL; prices that rose until the total is too high:
+    FAILED_PRECONDITION, TOTAL_EXCEDE_LIMITE; a purchase that a crash held up for longer than its
+    stock was set aside: FAILED_PRECONDITION, RESERVA_EXPIRADA. Nothing is ordered and the cart stays.
     """
     ObterPedido: _aio.UnaryUnaryMultiCallable[_pedidos_pb2.ObterPedidoRequest, _pedidos_pb2.Pedido]  # type: ignore[assignment]
     """One order.
@@ -119,7 +124,7 @@ class PedidosServiceAsyncStub(PedidosServiceStub):
     """Cancels an order and gives its stock back, once.
 
     From PENDENTE, CONFIRMADO or EM_PREPARO. A cancelled order is returned as it is, so a retry is safe.
-    From any other status: FAILED_PRECONDITION, TRANSICAO_INVALIDA. The stock is back when the call
+    From any other status: FAILED_PRECONDITION, TRANSICAO_INVALIDA. Unknown: NOT_FOUND, PEDIDO_NAO_ENCONTRADO. The stock is back when the call
     returns or, if the catalog cannot be reached, as soon as it can.
     """
     AtualizarStatusPedido: _aio.UnaryUnaryMultiCallable[_pedidos_pb2.AtualizarStatusPedidoRequest, _pedidos_pb2.Pedido]  # type: ignore[assignment]
@@ -127,12 +132,13 @@ class PedidosServiceAsyncStub(PedidosServiceStub):
 
     Of two that race, one wins and the other is judged by the new status. The status that the order has
     already is no step: the order is returned unchanged, so a retry is safe. Any other
-    step: FAILED_PRECONDITION, TRANSICAO_INVALIDA.
+    step: FAILED_PRECONDITION, TRANSICAO_INVALIDA. Unknown: NOT_FOUND, PEDIDO_NAO_ENCONTRADO.
     """
     AcompanharPedido: _aio.UnaryStreamMultiCallable[_pedidos_pb2.AcompanharPedidoRequest, _pedidos_pb2.AcompanharPedidoResponse]  # type: ignore[assignment]
     """The present status at once, then each change, whichever instance made it, until a final status,
     with which the stream ends. A change is seen within about half a second. A client that was
     cut off calls again and starts with the present status. Over REST: server-sent events.
+    Unknown: NOT_FOUND, PEDIDO_NAO_ENCONTRADO.
 
     Changes that follow each other faster than that may be told as the last of them.
     """
@@ -159,7 +165,9 @@ class PedidosServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Unknown cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO. Empty cart: FAILED_PRECONDITION,
         CARRINHO_VAZIO. Too little stock: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE; a product no longer
-        sold: FAILED_PRECONDITION, PRODUTO_INDISPONIVEL; nothing is ordered and the cart stays.
+        sold: FAILED_PRECONDITION, PRODUTO_INDISPONIVEL; prices that rose until the total is too high:
+        FAILED_PRECONDITION, TOTAL_EXCEDE_LIMITE; a purchase that a crash held up for longer than its
+        stock was set aside: FAILED_PRECONDITION, RESERVA_EXPIRADA. Nothing is ordered and the cart stays.
         """
 
     @_abc_1.abstractmethod
@@ -190,7 +198,7 @@ class PedidosServiceServicer(metaclass=_abc_1.ABCMeta):
         """Cancels an order and gives its stock back, once.
 
         From PENDENTE, CONFIRMADO or EM_PREPARO. A cancelled order is returned as it is, so a retry is safe.
-        From any other status: FAILED_PRECONDITION, TRANSICAO_INVALIDA. The stock is back when the call
+        From any other status: FAILED_PRECONDITION, TRANSICAO_INVALIDA. Unknown: NOT_FOUND, PEDIDO_NAO_ENCONTRADO. The stock is back when the call
         returns or, if the catalog cannot be reached, as soon as it can.
         """
 
@@ -204,7 +212,7 @@ class PedidosServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Of two that race, one wins and the other is judged by the new status. The status that the order has
         already is no step: the order is returned unchanged, so a retry is safe. Any other
-        step: FAILED_PRECONDITION, TRANSICAO_INVALIDA.
+        step: FAILED_PRECONDITION, TRANSICAO_INVALIDA. Unknown: NOT_FOUND, PEDIDO_NAO_ENCONTRADO.
         """
 
     @_abc_1.abstractmethod
@@ -216,6 +224,7 @@ class PedidosServiceServicer(metaclass=_abc_1.ABCMeta):
         """The present status at once, then each change, whichever instance made it, until a final status,
         with which the stream ends. A change is seen within about half a second. A client that was
         cut off calls again and starts with the present status. Over REST: server-sent events.
+        Unknown: NOT_FOUND, PEDIDO_NAO_ENCONTRADO.
 
         Changes that follow each other faster than that may be told as the last of them.
         """
