@@ -14,15 +14,12 @@ from chassis.health import Health
 from chassis.process import main
 from chassis.server import Server
 
-# grpc would wait up to two minutes before it tries a mesh that was away again.
-RECONNECT = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1_000))
-
 
 async def serve(settings: Settings) -> None:
     """Serves until told to stop. Neither Valkey nor the catalog need be there at the start."""
     valkey = Valkey(settings.redis_url, name=settings.instance)
     carrinhos = CarrinhosValkey(valkey)
-    async with client.channel(settings.mesh, options=RECONNECT) as mesh:
+    async with client.channel(settings.mesh) as mesh:
         produtos = Conhecimento(CatalogoGrpc(mesh), restante=context.remaining)
         server = Server(settings, domain="carrinho.confeitaria")
         servicer = CarrinhoServicer(carrinhos, Compras(carrinhos, produtos))

@@ -15,9 +15,6 @@ from gateway.servicer import ERRORS, GatewayServicer
 from gateway.settings import Settings
 from gateway.use_cases import Painel
 
-# grpc would wait up to two minutes before it tries a mesh that was away again.
-RECONNECT = (("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 250))
-
 
 async def answers() -> None:
     """Its own health: it depends on nobody, else the page that says what is wrong would be gone with what is wrong."""
@@ -26,7 +23,7 @@ async def answers() -> None:
 async def serve(settings: Settings) -> None:
     """Serves until told to stop. No neighbour need be there at the start."""
     described = contract.load()
-    async with client.channel(settings.mesh, options=RECONNECT) as mesh, asyncio.TaskGroup() as tasks:
+    async with client.channel(settings.mesh) as mesh, asyncio.TaskGroup() as tasks:
         painel = Painel(VizinhosGrpc(mesh))
         server = Server(settings, domain="gateway.confeitaria")
         servicer = GatewayServicer(painel, openapi.page(described, settings.edge_url), pages.load())
