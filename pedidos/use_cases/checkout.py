@@ -34,18 +34,20 @@ from pedidos.use_cases.single_flight import SingleFlight
 
 log = logging.getLogger(__name__)
 
-PRIMEIRA_PAUSA = 0.02  # seconds between two looks at an attempt that another instance works on
-MAIOR_PAUSA = 0.2
+PAUSAS = (0.02, 0.2)  # seconds, first and longest, between two looks at an attempt that another instance works on
 # An intent that got no stock for so long (the catalog was away) is given up: nobody expects a cake from a click of
 # an hour ago. Once the order is written, the reservation's own expiry is the bound.
 DESISTE_APOS = 60.0  # seconds
 
 
 class Checkout:
-    def __init__(self, compras: Compras, catalogo: Catalogo, carrinhos: Carrinhos) -> None:
+    def __init__(
+        self, compras: Compras, catalogo: Catalogo, carrinhos: Carrinhos, *, pausas: tuple[float, float] = PAUSAS
+    ) -> None:
         self._compras = compras
         self._catalogo = catalogo
         self._carrinhos = carrinhos
+        self._pausas = pausas
         self._juntas: SingleFlight[bytes] = SingleFlight()
         self._soltando: set[asyncio.Task[None]] = set()
         self._passos: dict[Etapa, Callable[[Compra], Awaitable[Compra]]] = {
@@ -126,12 +128,12 @@ class Checkout:
 
     async def _levar_ao_fim(self, compra: Compra) -> bytes:
         """The outcome of an attempt: of our own work, or of somebody else's that we wait for or take over."""
-        pausa = PRIMEIRA_PAUSA
+        pausa, maior = self._pausas
         while compra.etapa in ABERTAS and not compra.minha:
             compra = await self._compras.assumir(compra.pedido_id) or compra
             if compra.etapa in ABERTAS and not compra.minha:
                 await asyncio.sleep(pausa)  # the call's deadline ends the wait
-                pausa = min(pausa * 1.5, MAIOR_PAUSA)
+                pausa = min(pausa * 1.5, maior)
         if compra.minha:
             compra = await self._trabalhar(compra)
         return compra.desfecho()
