@@ -171,8 +171,8 @@ class Mesh:
         """
         async with self._scaling:
             before, after = self._counts, {**self._counts, **asked}
-            new = topology(self.home.offset, after, self.home.path)
-            await self._claim(wanted(new))
+            old, new = wanted(self.topology), wanted(topology(self.home.offset, after, self.home.path))
+            await self._claim({name: address for name, address in new.items() if name not in old})
             added = [(s, n) for s in asked for n in range(before[s] + 1, after[s] + 1)]
             try:
                 async with _together() as group:
