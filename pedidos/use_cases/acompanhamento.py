@@ -62,6 +62,11 @@ class Acompanhamento:
         self._vagas: set[_Vaga] = set()
         self._rondas: asyncio.Task[None] | None = None
 
+    @property
+    def polling(self) -> bool:
+        """Whether the database is being asked: only while somebody follows."""
+        return self._rondas is not None
+
     async def acompanhar(self, pedido_id: str) -> AsyncGenerator[Situacao, None]:
         """The present status, then each later one until a final one; PedidoNaoEncontrado, MuitosAcompanhamentos."""
         if len(self._vagas) >= self._limite:
