@@ -1,7 +1,7 @@
 """Following orders over a slow, absent or lively database."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
@@ -48,9 +48,13 @@ def following(situacoes: Situacoes, *, limite: int = 10, paciencia: float = 5.0)
 async def rounds(situacoes: Situacoes) -> None:
     """Waits until the poller has asked a few times more."""
     enough = len(situacoes.asked) + 3
+    await until(lambda: len(situacoes.asked) >= enough)
+
+
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while len(situacoes.asked) < enough:
-            await asyncio.sleep(INTERVALO)
+        while not condition():
+            await asyncio.sleep(INTERVALO)  # noqa: ASYNC110  what is waited for knows no event
 
 
 async def statuses(stream: AsyncIterator[Situacao]) -> list[StatusPedido]:
@@ -122,9 +126,7 @@ async def test_nobody_asks_while_nobody_follows() -> None:
     acompanhamento = following(situacoes)
     async with aclosing(acompanhamento.acompanhar("a")) as stream:
         await next_status(stream)
-    async with asyncio.timeout(5):
-        while acompanhamento.polling:
-            await asyncio.sleep(INTERVALO)
+    await until(lambda: not acompanhamento.polling)
     situacoes.put("a", S.ENTREGUE)
     assert await statuses(acompanhamento.acompanhar("a")) == [S.ENTREGUE]
 
