@@ -1,5 +1,6 @@
 """What the call being served knows of itself: its request id and the time it has left."""
 
+import math
 import re
 import time
 import uuid
@@ -18,12 +19,13 @@ class Call:
     that outlives the call may still ask for the id. It holds no task either, which would make a cycle a call.
     """
 
-    __slots__ = ("_id", "_metadata", "end", "verdict")
+    __slots__ = ("_id", "_metadata", "cut", "end", "verdict")
 
     def __init__(self, metadata: Iterable[tuple[str, str | bytes]] = ()) -> None:
         self._metadata = metadata
         self._id = ""
         self.end: float | None = None  # by time.monotonic()
+        self.cut = math.inf  # when the server ends it, shortly before
         self.verdict: Exception | None = None  # why the server itself cancelled it
 
     @property

@@ -79,7 +79,6 @@ class Server:
             loop.add_signal_handler(number, self.stop)
         await server.start()
         health.start()
-        sweeps = [asyncio.create_task(calls.watch_deadlines()) for calls in (self._calls, self._health_calls)]
         log.info("serving", address=f"{split_address(self._settings.listen)[0]}:{self.port}")
         try:
             await self._stopping.wait()
@@ -87,8 +86,6 @@ class Server:
         finally:
             await server.stop(None)
             await health.close()
-            for sweep in sweeps:
-                sweep.cancel()
         log.info("stopped")
 
     def stop(self) -> None:

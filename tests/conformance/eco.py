@@ -36,7 +36,7 @@ StateResponse = contract.message("StateResponse")
 class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="ECO_")
 
-    required_number: int = 0
+    probe_seconds: float = 0.05
 
 
 class OutOfStock(Exception):  # noqa: N818
@@ -192,7 +192,7 @@ async def serve(settings: Settings) -> None:
     server = getattr(importlib.import_module(module), name)(settings, domain="eco.teste")
     server.add(Eco(), contract.service(), ERRORS)
     server.add_generic(reflection())
-    await server.run(Health(probes(), interval=0.05, timeout=0.2))
+    await server.run(Health(probes(), interval=settings.probe_seconds, timeout=0.2))
 
 
 if __name__ == "__main__":

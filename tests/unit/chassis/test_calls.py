@@ -70,15 +70,20 @@ async def test_a_gate_lets_in_as_many_as_it_may() -> None:
         assert isinstance((await task).verdict, Unavailable)
 
 
-async def test_a_sweep_ends_what_has_no_time_left_and_nothing_else() -> None:
+async def test_what_has_no_time_left_is_ended_in_its_time_and_nothing_else() -> None:
     gate = Gate(10, 30.0)
-    tasks = [asyncio.create_task(_waits(gate, left)) for left in (0.0, 0.02, 20.0, None)]
-    await asyncio.sleep(0)
-    gate.sweep()
-    ended = await asyncio.gather(*tasks[:2])
-    assert all(isinstance(call.verdict, DeadlineExceeded) for call in ended)
-    assert not any(task.done() for task in tasks[2:])
+    begin = time.monotonic()
+    tasks = [asyncio.create_task(_waits(gate, left)) for left in (20.0, 0.3, None, 0.0, 0.1)]
+    ends = {}
+    for index in (3, 4, 1):
+        call = await asyncio.wait_for(tasks[index], 2)
+        assert isinstance(call.verdict, DeadlineExceeded)
+        ends[index] = time.monotonic() - begin
+    assert ends[3] < 0.09  # seconds
+    assert 0.09 <= ends[4] < 0.25
+    assert 0.28 <= ends[1] < 0.5
+    assert not any(tasks[index].done() for index in (0, 2))
     gate.close(lambda: Unavailable("fim"))
-    late = (await asyncio.gather(*tasks[2:]))[1]
+    late = (await asyncio.gather(tasks[0], tasks[2]))[1]
     assert late.end is not None
     assert 25 < late.end - time.monotonic() <= 30
