@@ -79,7 +79,8 @@ class Claims:
     def take(self, wanted: Mapping[str, Address]) -> dict[str, Address]:
         """Keeps all of `wanted` (name -> address) that are free; raises PortTaken for one that a program listens on.
 
-        No part of ours may listen on any of them yet. Gives those on which nobody listens and which are not free all the same: the local ends of passing connections.
+        No part of ours may listen on any of them yet. Gives those on which nobody listens and which are not free all
+        the same: the local ends of passing connections.
         """
         passing = {name: address for name, address in wanted.items() if not self._claim(address)}
         for name, address in wanted.items():  # also those we keep: a stranger may listen there as well as our own part

@@ -1,5 +1,6 @@
 """Whatever dies comes back, or the next start clears it up; what is not ours is left alone."""
 
+import contextlib
 import json
 import os
 import signal
@@ -7,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 import redis
@@ -100,13 +100,10 @@ def test_an_acknowledged_write_survives_the_death_of_valkey(shared: Mesh) -> Non
     acknowledged, stop = [0], threading.Event()
 
     def write() -> None:
-        client = redis.Redis(*shared.ports.valkey)
-        while not stop.is_set():
-            try:
+        with redis.Redis(*shared.ports.valkey) as client, contextlib.suppress(redis.ConnectionError):
+            while not stop.is_set():
                 client.set("n", acknowledged[0] + 1)
-            except redis.ConnectionError:
-                return
-            acknowledged[0] += 1
+                acknowledged[0] += 1
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -132,7 +129,7 @@ def test_a_process_that_got_the_pid_of_a_dead_part_is_left_alone(stand_in: Mesh)
         assert alive(claimed)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _bystander() -> Iterator[int]:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         yield process.pid
