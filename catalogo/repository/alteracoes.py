@@ -59,7 +59,9 @@ def _desde(connection: Connection, marca: Marca) -> Mudancas | None:
     atual, idle = _marca(connection)
     if atual.servidor != marca.servidor:
         return None
-    if idle and atual.instantaneo == marca.instantaneo:  # nothing was under way then or now, and nothing ended between
+    # Nothing was under way then or now, and nothing ended between. The text alone would not do: on a standby it leaves
+    # out which transactions are under way, so that one of several may end without a trace in it.
+    if idle and atual.instantaneo == marca.instantaneo:
         return Mudancas(atual)
     since = {"horizonte": marca.horizonte}
     categorias = [categoria_of(row) for row in connection.execute(CATEGORIAS_DESDE, since).mappings()]

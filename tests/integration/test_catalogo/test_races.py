@@ -156,6 +156,25 @@ async def test_an_expiry_is_returned_once_whoever_meets_it(
     books.audit()
 
 
+async def test_a_sweep_does_not_wait_for_a_reservation_that_somebody_holds(
+    books: Database, produtos: ProdutoRepository, estoque: EstoqueRepository, novo: Novo
+) -> None:
+    produto_id = (await produtos.criar(novo(2), None, "")).produto_id
+    held, free = reservar((produto_id, 1)), reservar((produto_id, 1))
+    await at_once(estoque, [held, free])
+    books.advance(3_600)
+    connection = books.connect()
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT FROM reservas WHERE reserva_id = %s FOR UPDATE", [held.reserva_id])
+        async with asyncio.timeout(2):
+            while (await estoque.vencidas(100, "varredura"))[0]:
+                pass
+        assert (await produtos.disponibilidade(produto_id)).disponivel == 1
+    connection.close()
+    await estoque.vencidas(100, "varredura")
+    assert (await produtos.disponibilidade(produto_id)).disponivel == 2
+
+
 async def test_two_editors_of_one_version_do_not_overwrite_each_other(produtos: ProdutoRepository, novo: Novo) -> None:
     produto = await produtos.criar(novo(), None, "")
     edits = [produtos.alterar(produto.produto_id, 1, AlteracaoProduto(nome=f"Bolo {n}")) for n in range(10)]

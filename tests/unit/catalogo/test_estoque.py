@@ -157,6 +157,17 @@ def test_every_step_of_a_reservation(
     assert book.saldos[1].disponivel == available
 
 
+@pytest.mark.parametrize("seconds", [0, 300])
+@pytest.mark.parametrize("end", [Confirmar(ID), Liberar(ID), Consultar(ID)])
+def test_the_ledger_has_one_key_for_whatever_ends_a_reservation(seconds: int, end: Comando) -> None:
+    first = livro(5)
+    first.executar(reservar((1, 2)))
+    book = later(first, seconds)
+    with suppress(ReservaExpirada):
+        book.executar(end)
+    assert {line.chave for line in book.movimentos} <= {f"reserva:{ID}:1:fim"}
+
+
 def test_an_expiry_met_by_a_refused_confirmation_is_written() -> None:
     first = livro(5)
     first.executar(reservar((1, 2)))

@@ -96,7 +96,10 @@ async def test_a_restarted_server_is_read_from_scratch(shop: Shop) -> None:
 
 async def test_age_counts_from_the_beginning_of_the_last_reading(shop: Shop) -> None:
     assert shop.vitrine.idade() is None
+    shop.alteracoes.during = lambda: setattr(shop, "seconds", 1.0)  # the reading takes a second
     await shop.vitrine.atualizar()
+    assert shop.vitrine.idade() == 1.0
+    shop.alteracoes.during = lambda: None
     shop.seconds = STALE
     assert await shop.vitrine.probe() is None
     shop.alteracoes.broken = True
