@@ -73,13 +73,15 @@ class GroupCommit(Generic[A, R]):
         return await answer
 
     async def _drain(self) -> None:
+        batch: list[_Waiting[A, R]] = []
         try:
             while batch := self._next():
                 await self._commit(batch)
         finally:
             self._working = None
-            while self._waiting:  # only if this task itself was ended
-                self._waiting.popleft().answer.cancel()
+            for waiting in (*batch, *self._waiting):  # some are left only when this task itself was ended
+                waiting.answer.cancel()
+            self._waiting.clear()
 
     def _next(self) -> list[_Waiting[A, R]]:
         """The oldest that still have somebody to answer; the others are dropped here and cost a database nothing."""
@@ -91,18 +93,15 @@ class GroupCommit(Generic[A, R]):
     async def _commit(self, batch: list[_Waiting[A, R]]) -> None:
         arguments = [waiting.argument for waiting in batch]
         try:
-            results = await self._run(lambda connection: self._work(connection, arguments))
+            # Paired inside of the transaction: work that gives too few results is rolled back.
+            done = await self._run(lambda connection: list(zip(batch, self._work(connection, arguments), strict=True)))
         except Exception as exc:  # noqa: BLE001  whatever it is, it belongs to those who wait
             if len(batch) == 1 or isinstance(exc, self._uncertain):
                 _refuse(batch, exc)
             else:
                 await self._halve(batch)
-        except BaseException:
-            for waiting in batch:
-                waiting.answer.cancel()
-            raise
         else:
-            for waiting, result in zip(batch, results, strict=True):
+            for waiting, result in done:
                 if not waiting.answer.done():
                     waiting.answer.set_result(result)
 

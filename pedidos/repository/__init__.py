@@ -6,10 +6,10 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from chassis.errors import DeadlineExceeded, Unavailable
+from chassis.group_commit import Run
 from chassis.postgres import Postgres
 from pedidos.domain import ServicoIndisponivel
 from pedidos.repository.compras import ComprasPostgres
-from pedidos.repository.group_commit import Run
 from pedidos.repository.pedidos import PedidosPostgres
 
 __all__ = ["ComprasPostgres", "PedidosPostgres", "transactions"]

@@ -7,6 +7,7 @@ from functools import cache
 
 from sqlalchemy import Connection, TextClause, text
 
+from chassis.group_commit import Run
 from pedidos.domain import (
     Pedido,
     PedidoNaoEncontrado,
@@ -19,7 +20,6 @@ from pedidos.domain import (
 )
 from pedidos.repository import rows
 from pedidos.repository.compras import ARRENDAMENTO
-from pedidos.repository.group_commit import Run
 from pedidos.repository.rows import PEDIDO
 from pedidos.repository.sql_compras import AGORA
 
