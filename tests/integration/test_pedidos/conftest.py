@@ -16,6 +16,7 @@ from pedidos.repository import ComprasPostgres, PedidosPostgres, transactions
 from pedidos.servicer import pedido_em_bytes
 from pedidos.use_cases.ports import Compras, Pedidos
 from tests.fakes.pedidos.banco import Banco, ComprasFake, PedidosFake, Relogio
+from tests.integration.test_pedidos.running import Client, Vizinhos, instance, settings_of
 
 TABLES = "compras, eventos_saida, itens_pedido, pedidos"
 
@@ -99,3 +100,23 @@ def _fake() -> Portas:
         return [(e.seq, e.tipo.value, e.status.value) for e in banco.eventos if e.pedido_id == pedido_id]
 
     return Portas(ComprasFake(banco, "a"), ComprasFake(banco, "b"), PedidosFake(banco), relogio.avancar, events)
+
+
+@pytest.fixture
+async def vizinhos() -> AsyncIterator[Vizinhos]:
+    async with Vizinhos().served() as running:
+        yield running
+
+
+@pytest.fixture
+async def loja(database: Database, vizinhos: Vizinhos) -> AsyncIterator[Client]:
+    """One instance of orders."""
+    async with instance(settings_of(database.url, vizinhos.address)) as client:
+        yield client
+
+
+@pytest.fixture
+async def outra_loja(database: Database, vizinhos: Vizinhos) -> AsyncIterator[Client]:
+    """Another instance of orders."""
+    async with instance(settings_of(database.url, vizinhos.address)) as client:
+        yield client

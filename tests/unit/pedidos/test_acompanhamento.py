@@ -53,8 +53,8 @@ async def rounds(situacoes: Situacoes) -> None:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(INTERVALO)  # noqa: ASYNC110  what is waited for knows no event
+        while not condition():  # noqa: ASYNC110  what is waited for knows no event
+            await asyncio.sleep(INTERVALO)
 
 
 async def statuses(stream: AsyncIterator[Situacao]) -> list[StatusPedido]:
