@@ -13,7 +13,7 @@ SERVERS = {"grpc.aio": "chassis.server:Server"}
 Start = Callable[..., Running]
 
 
-@pytest.fixture(scope="session", params=SERVERS.values(), ids=SERVERS.keys())
+@pytest.fixture(scope="session", params=list(SERVERS.values()), ids=list(SERVERS))
 def server(request: pytest.FixtureRequest) -> str:
     """Where the server's class is found."""
     return str(request.param)

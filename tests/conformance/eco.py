@@ -97,7 +97,8 @@ class Eco:
         return EchoResponse(text=request.text, request_id=context.request_id())
 
     def Ready(self, _request: Request, _context: Context) -> bytes:
-        return self.ready
+        ready: bytes = self.ready
+        return ready
 
     async def Fail(self, request: Request, context_: Context) -> Any:
         if request.how == "nothing":

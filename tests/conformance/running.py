@@ -117,7 +117,7 @@ class Running:
     def pid(self) -> int:
         return self.process.pid
 
-    def channel(self, *options: tuple[str, Any]) -> grpc.aio.Channel:
+    def channel(self, *options: tuple[str, Any]) -> Any:  # types-grpcio asks for a serializer where we send bytes
         return grpc.aio.insecure_channel(self.target, [("grpc.use_local_subchannel_pool", 1), *options])
 
     def records(self) -> list[dict[str, Any]]:

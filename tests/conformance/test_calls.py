@@ -45,7 +45,7 @@ async def test_two_calls_without_an_id_get_two(eco: Any) -> None:
 async def test_accents_survive_in_binary_metadata(eco: Any) -> None:
     call = eco.Awaited(Echo(text="trailers"), metadata=(("x-nome-bin", "Conceição".encode()),), timeout=CALL_SECONDS)
     found = await call
-    assert f"x-nome-bin={'Conceição'.encode()}" in found.metadata
+    assert f"x-nome-bin={'Conceição'.encode()!r}" in found.metadata
     assert ("x-eco-bin", "ação".encode()) in tuple(await call.trailing_metadata())
 
 

@@ -50,7 +50,9 @@ async def _waits(gate: Gate, left: float | None) -> Call:
     except asyncio.CancelledError:
         pass
     finally:
-        gate.leave(asyncio.current_task(), None)
+        task = asyncio.current_task()
+        assert task is not None
+        gate.leave(task, None)
     return call
 
 

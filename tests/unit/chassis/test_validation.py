@@ -154,7 +154,7 @@ def test_what_is_no_message_is_refused(types: Types, raw: bytes) -> None:
 
 
 def test_remembered_requests_are_answered_with_messages_of_their_own(types: Types) -> None:
-    parse = validation.parser(types("Par").DESCRIPTOR)
+    parse: Any = validation.parser(types("Par").DESCRIPTOR)
     raw = types("Par")(minimo=1, maximo=2).SerializeToString()
     first, second = parse(raw), parse(raw)
     first.minimo = 99
@@ -163,7 +163,7 @@ def test_remembered_requests_are_answered_with_messages_of_their_own(types: Type
 
 
 def test_more_requests_than_are_remembered_are_all_checked(types: Types) -> None:
-    parse = validation.parser(types("Par").DESCRIPTOR)
+    parse: Any = validation.parser(types("Par").DESCRIPTOR)
     for number in range(3_000):
         assert parse(types("Par")(minimo=number, maximo=number).SerializeToString()).maximo == number
         if number % 100 == 0:
