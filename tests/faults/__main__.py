@@ -1,0 +1,78 @@
+"""`python -m tests.faults --kills N --seed S`: what `./confeitaria faults` runs, on a mesh of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.conftest import Mesh, _folder
+from tests.faults.campaign import Report, run, table
+from tests.faults.killer import Kill
+
+
+@contextmanager
+def bakery() -> Iterator[Mesh]:
+    """A mesh that nobody else needs: parts of it will die."""
+    with _folder("a padaria em apuros") as folder:
+        mesh = Mesh(folder)
+        mesh.up()
+        try:
+            yield mesh
+        finally:
+            mesh.down()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="confeitaria faults")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=None)
+    given = parser.parse_args()
+    seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
+    say(f"seed {seed}; starting a mesh of its own")
+    with bakery() as mesh:
+        report = asyncio.run(run(mesh, given.kills, seed, progress(given.kills)))
+        if report.violations:
+            say(f"logs kept in {keep(mesh)}")
+    say(table(report))
+    return verdict(report)
+
+
+def verdict(report: Report) -> int:
+    return 1 if report.violations else 0
+
+
+def progress(kills: int) -> Callable[[Kill], None]:
+    """Says after each kill how many there were and how long the rest may take."""
+    begun, done = time.monotonic(), 0
+
+    def tell(kill: Kill) -> None:
+        nonlocal done
+        done += 1
+        left = (time.monotonic() - begun) / done * (kills - done)
+        minutes, seconds = divmod(round(left), 60)
+        say(f"{done:4}/{kills}  {kill.part:<20} served again after {kill.back:4.1f} s   {minutes}:{seconds:02} left")
+
+    return tell
+
+
+def keep(mesh: Mesh) -> Path:
+    kept = Path(tempfile.mkdtemp(prefix="confeitaria-faults-"))
+    shutil.copytree(mesh.folder / "logs", kept / "logs")
+    return kept
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
