@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 USAGE = "usage: python -m catalogo [migrate [--seed]]"
 OK, FAILED, MISUSED = 0, 1, 2
+FIRST_READING = 60.0  # seconds, for a reading of everything: 100,000 products take some five
 
 
 async def serve(settings: "CatalogoSettings") -> None:
@@ -33,13 +34,14 @@ async def serve(settings: "CatalogoSettings") -> None:
 
     url = settings.database_url.get_secret_value()
     writes = Postgres(url, application_name=settings.instance, pool_size=settings.database_pool)
-    reads = Postgres(url, application_name=f"{settings.instance}-vitrine", pool_size=1)
+    reads = Postgres(url, application_name=f"{settings.instance}-vitrine", pool_size=1, statement_timeout=FIRST_READING)
+    probes = Postgres(url, application_name=f"{settings.instance}-saude", pool_size=1)
     vitrine = VitrineEmMemoria(AlteracoesRepository(reads))
     catalogo = Catalogo(ProdutoRepository(writes), EstoqueRepository(writes), vitrine)
     tokens = PageTokens(bytes.fromhex(settings.page_token_key.get_secret_value()))
     server = Server(settings, domain=DOMAIN)
     server.add(CatalogoServicer(catalogo, vitrine, tokens), SERVICE, ERRORS)
-    health = Health({"catalogo.leitura": vitrine.probe, "catalogo.escrita": Writable(writes).probe})
+    health = Health({"catalogo.leitura": vitrine.probe, "catalogo.escrita": Writable(probes).probe})
     background = [asyncio.create_task(vitrine.seguir()), asyncio.create_task(varrer(catalogo))]
     try:
         await server.run(health)
@@ -47,7 +49,7 @@ async def serve(settings: "CatalogoSettings") -> None:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
-        await asyncio.gather(writes.close(), reads.close())
+        await asyncio.gather(writes.close(), reads.close(), probes.close())
 
 
 def migrate(*, seed: bool) -> int:

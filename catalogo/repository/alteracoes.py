@@ -8,12 +8,12 @@ from sqlalchemy import Connection, text
 from catalogo.domain.produtos import Categoria, Produto
 from catalogo.repository.rows import CATEGORIA, PRODUTO, categoria_of, produto_of
 from catalogo.use_cases import Marca, Mudancas
-from chassis.postgres import Postgres
+from chassis.postgres import Isolation, Postgres
 
 T = TypeVar("T")
 CHUNK = 1_000  # rows
 
-SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+ONE_SNAPSHOT: Isolation = "REPEATABLE READ"  # for all statements of a reading
 # Transaction ids mean something for as long as a server runs: after a restart it may have been rewound to another
 # server's history, in which the same ids are other transactions.
 MARCA = text("""
@@ -36,10 +36,10 @@ class AlteracoesRepository:
         self._postgres = postgres
 
     async def tudo(self, build: Callable[[Iterable[Categoria], Iterable[Produto]], T]) -> tuple[Marca, T]:
-        return await self._postgres.run(lambda connection: _tudo(connection, build))
+        return await self._postgres.run(lambda connection: _tudo(connection, build), isolation=ONE_SNAPSHOT)
 
     async def desde(self, marca: Marca) -> Mudancas | None:
-        return await self._postgres.run(lambda connection: _desde(connection, marca))
+        return await self._postgres.run(lambda connection: _desde(connection, marca), isolation=ONE_SNAPSHOT)
 
 
 def _tudo(connection: Connection, build: Callable[[Iterable[Categoria], Iterable[Produto]], T]) -> tuple[Marca, T]:
@@ -71,6 +71,5 @@ def _desde(connection: Connection, marca: Marca) -> Mudancas | None:
 
 def _marca(connection: Connection) -> tuple[Marca, bool]:
     """The transaction's snapshot, and whether nothing is under way in it."""
-    connection.exec_driver_sql(SNAPSHOT)
     row = connection.execute(MARCA).one()
     return Marca(row.servidor, row.instantaneo, row.horizonte), row.horizonte == row.fim

@@ -8,7 +8,7 @@ PROBE = text("SELECT pg_is_in_recovery() AS standby, current_setting('transactio
 
 
 class Writable:
-    """Asks through the pool that writes use, so that a pool of dead connections does not pass for a database."""
+    """Asks on a connection of its own: behind a queue of writers it would call a busy database a dead one."""
 
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
