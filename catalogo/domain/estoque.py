@@ -199,8 +199,11 @@ class Livro:
         )
         self.novas.add(comando.reserva_id)
         for produto_id, units in itens:
-            line = Movimento(produto_id, Operacao.RESERVAR, _key(comando, produto_id, "abertura"), comando.quem, units)
-            self._mover(line._replace(disponivel=-units, reservado=units))
+            chave = _key(comando, produto_id, "abertura")
+            line = Movimento(
+                produto_id, Operacao.RESERVAR, chave, comando.quem, units, disponivel=-units, reservado=units
+            )
+            self._mover(line)
 
     def _repetir(self, comando: Reservar) -> None:
         reserva = self._existente(comando)

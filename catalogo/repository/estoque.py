@@ -6,13 +6,13 @@ products by id, so that transactions wait for each other and never in a circle. 
 in spite of the locks would be refused, not stored.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, TextClause, text
@@ -35,9 +35,14 @@ from catalogo.domain.estoque import (
 from catalogo.domain.produtos import Produto
 from catalogo.repository.rows import PRODUTO, ler, produto_of
 from catalogo.use_cases import Feito
-from chassis.errors import Unavailable
+from chassis.errors import RETRY_AFTER, Unavailable
+from chassis.group_commit import GroupCommit
 from chassis.postgres import Postgres
 
+T = TypeVar("T")
+
+LARGEST = 128  # commands a transaction: more would not be cheaper each, and would hold the rows for longer
+QUEUE = 256  # commands that wait: two batches' worth, some tens of milliseconds
 ATTEMPTS = 4  # of a batch that was overtaken
 KEYS = frozenset({"reservas_pkey", "itens_reserva_pkey", "movimentos_chave"})
 
@@ -116,6 +121,7 @@ SELECT reserva_id FROM reservas WHERE status = 'ATIVA' AND expira_em <= clock_ti
 ORDER BY expira_em LIMIT :limite FOR UPDATE SKIP LOCKED
 """)
 
+FREE_TEXT = frozenset({"quens", "item_nomes"})  # columns that only the driver may quote
 NO_LOCK = datetime.min.replace(tzinfo=UTC)  # the clock of a transaction that holds no product: it compares with nothing
 
 
@@ -124,23 +130,30 @@ class Overtaken(Exception):  # noqa: N818  named after what happened
 
 
 class EstoqueRepository:
-    """The port `Estoque`."""
+    """The port `Estoque`. Commands that arrive together are one batch, of `largest` at most; `queue` of them may wait.
 
-    def __init__(self, postgres: Postgres) -> None:
+    Several of these, in this process or in others, may share a database: the row locks decide between them.
+    """
+
+    def __init__(self, postgres: Postgres, *, largest: int = LARGEST, queue: int = QUEUE) -> None:
         self._postgres = postgres
+        self._lote: GroupCommit[Comando, Feito] = GroupCommit(self._run, _feitos_de, largest=largest, queue=queue)
 
     async def executar(self, comando: Comando) -> Feito:
-        (resposta,), mudados = await self._run([comando])
-        return Feito(resposta, mudados)
+        """Also Exhausted, at once, when `queue` commands wait already."""
+        try:
+            return await self._lote(comando)
+        except Overtaken as exc:
+            raise Unavailable("Muitas requisições com a mesma chave ao mesmo tempo.", RETRY_AFTER) from exc
 
     async def vencidas(self, limite: int, quem: str) -> tuple[int, Sequence[Produto]]:
         return await self._postgres.run(lambda connection: _expirar(connection, limite, quem))
 
-    async def _run(self, comandos: Sequence[Comando]) -> "Lote":
-        for _ in range(ATTEMPTS):
+    async def _run(self, work: Callable[[Connection], T]) -> T:
+        for _ in range(1, ATTEMPTS):
             with suppress(Overtaken):
-                return await self._postgres.run(lambda connection: executar(connection, comandos))
-        raise Unavailable("Muitas requisições com a mesma chave ao mesmo tempo.", 0.1)
+                return await self._postgres.run(work)
+        return await self._postgres.run(work)
 
 
 class Lote(NamedTuple):
@@ -148,13 +161,18 @@ class Lote(NamedTuple):
 
     respostas: Sequence[Reserva | Produto | CatalogoError]
     mudados: Sequence[Produto]
+    tocados: Sequence[Iterable[int]]  # by which command
 
 
 def executar(connection: Connection, comandos: Sequence[Comando]) -> Lote:
     """Locks, decides in order, writes. Overtaken: roll back and run it again."""
     livro = _abrir(connection, comandos)
     known = set(livro.reservas)
-    recusas = [_recusa(livro, comando) for comando in comandos]
+    recusas, tocados = [], []
+    for comando in comandos:
+        before = len(livro.movimentos)
+        recusas.append(_recusa(livro, comando))
+        tocados.append({movimento.produto_id for movimento in livro.movimentos[before:]})
     _look_again(connection, _refused_reservations(comandos, recusas) - known)
     mudados = _gravar(connection, livro)
     atuais = {produto.produto_id: produto for produto in mudados}
@@ -163,7 +181,17 @@ def executar(connection: Connection, comandos: Sequence[Comando]) -> Lote:
         recusa or (atuais[comando.produto_id] if isinstance(comando, Ajustar) else livro.reservas[comando.reserva_id])
         for comando, recusa in zip(comandos, recusas, strict=True)
     ]
-    return Lote(respostas, mudados)
+    return Lote(respostas, mudados, tocados)
+
+
+def _feitos_de(connection: Connection, comandos: Sequence[Comando]) -> list[Feito]:
+    """Each command with the products that it changed itself: together they are all that the batch changed."""
+    lote = executar(connection, comandos)
+    mudados = {produto.produto_id: produto for produto in lote.mudados}
+    return [
+        Feito(resposta, [mudados[produto_id] for produto_id in tocados])
+        for resposta, tocados in zip(lote.respostas, lote.tocados, strict=True)
+    ]
 
 
 def _recusa(livro: Livro, comando: Comando) -> CatalogoError | None:
@@ -184,7 +212,7 @@ def _look_again(connection: Connection, refused: set[UUID]) -> None:
 
     Then the answer is that reservation, not a refusal. An accepted one needs no second look: its key is unique.
     """
-    if refused and connection.execute(EXISTEM, {"ids": [str(key) for key in refused]}).scalar_one():
+    if refused and connection.execute(EXISTEM, {"ids": _array([key.hex for key in refused])}).scalar_one():
         raise Overtaken
 
 
@@ -203,8 +231,8 @@ def _abrir(connection: Connection, comandos: Iterable[Comando]) -> Livro:
 
 
 def _reservas(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Reserva]:
-    texts = [str(reserva_id) for reserva_id in ids]
-    rows = connection.execute(RESERVAS, {"ids": texts}) if texts else ()
+    known = [reserva_id.hex for reserva_id in ids]
+    rows = connection.execute(RESERVAS, {"ids": _array(known)}) if known else ()
     return {key: _reserva(list(group)) for key, group in groupby(rows, attrgetter("reserva_id"))}
 
 
@@ -220,7 +248,7 @@ def _reserva(rows: Sequence[Row[Any]]) -> Reserva:
 
 def _saldos(connection: Connection, ids: Iterable[int]) -> tuple[datetime, dict[int, Saldo]]:
     known = list(ids)
-    rows = connection.execute(SALDOS, {"ids": known}).all() if known else []
+    rows = connection.execute(SALDOS, {"ids": _array(known)}).all() if known else []
     saldos = {row.produto_id: Saldo(*row[:6]) for row in rows}
     return (rows[-1].agora if rows else NO_LOCK), saldos
 
@@ -240,16 +268,16 @@ def _gravar(connection: Connection, livro: Livro) -> list[Produto]:
         return []
     novas = [livro.reservas[key] for key in livro.novas]
     mudadas = [livro.reservas[key] for key in livro.mudadas - livro.novas]
-    itens = [(str(reserva.reserva_id), *item) for reserva in novas for item in reserva.itens]
+    itens = [(reserva.reserva_id.hex, *item) for reserva in novas for item in reserva.itens]
     values = {
         **_columns(("produto_ids", "operacoes", "chaves", "quens", "quantidades"), livro.movimentos, 0),
         **_columns(("repostos", "disponiveis", "reservados", "vendidos", "baixados"), livro.movimentos, 5),
         **_columns(("item_reservas", "item_produtos", "item_nomes", "item_precos", "item_quantidades"), itens, 0),
-        "novas": [str(reserva.reserva_id) for reserva in novas],
-        "novos_status": [reserva.status for reserva in novas],
-        "vencimentos": [reserva.expira_em for reserva in novas],
-        "mudadas": [str(reserva.reserva_id) for reserva in mudadas],
-        "mudados_status": [reserva.status for reserva in mudadas],
+        "novas": _array([reserva.reserva_id.hex for reserva in novas]),
+        "novos_status": _array([reserva.status for reserva in novas]),
+        "vencimentos": _array([reserva.expira_em for reserva in novas]),
+        "mudadas": _array([reserva.reserva_id.hex for reserva in mudadas]),
+        "mudados_status": _array([reserva.status for reserva in mudadas]),
     }
     try:
         rows = connection.execute(_gravacao(bool(novas), bool(mudadas)), values)
@@ -260,9 +288,18 @@ def _gravar(connection: Connection, livro: Livro) -> list[Produto]:
         raise
 
 
-def _columns(names: Sequence[str], lines: Sequence[Sequence[Any]], start: int) -> dict[str, list[Any]]:
+def _columns(names: Sequence[str], lines: Sequence[Sequence[Any]], start: int) -> dict[str, list[str] | str]:
     """Lines as the arrays that unnest() takes, from the column `start` on."""
-    return {name: [line[start + index] for line in lines] for index, name in enumerate(names)}
+    columns = {name: [line[start + index] for line in lines] for index, name in enumerate(names)}
+    return {name: column if name in FREE_TEXT else _array(column) for name, column in columns.items()}
+
+
+def _array(values: Iterable[object]) -> str:
+    """An array as PostgreSQL reads it, of numbers, keys, words of ours and moments: none needs quotes.
+
+    The driver's own way asks for an adapter for each value, which for a full batch costs more than deciding it.
+    """
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
 def _ajustados(comandos: Sequence[Comando], recusas: Sequence[CatalogoError | None]) -> set[int]:

@@ -26,10 +26,17 @@ def test_good_settings_load_and_keep_their_secrets_out_of_sight() -> None:
     assert "abab" not in repr(settings)
 
 
+def test_a_rush_for_stock_leaves_calls_to_others() -> None:
+    settings = load(CatalogoSettings)
+    assert settings.stock_batch + settings.stock_queue < settings.max_concurrent_rpcs
+
+
 def test_every_bad_key_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CATALOGO_DATABASE_URL", "mysql://segredo")
     monkeypatch.setenv("CATALOGO_PAGE_TOKEN_KEY", "ab" * 31)
     monkeypatch.setenv("CATALOGO_DATABASE_POOL", "0")
+    monkeypatch.setenv("CATALOGO_STOCK_BATCH", "0")
+    monkeypatch.setenv("CATALOGO_STOCK_QUEUE", "many")
     monkeypatch.delenv("CATALOGO_LISTEN")
     with pytest.raises(SettingsError) as caught:
         load(CatalogoSettings)
@@ -38,5 +45,7 @@ def test_every_bad_key_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         "CATALOGO_DATABASE_URL",
         "CATALOGO_PAGE_TOKEN_KEY",
         "CATALOGO_DATABASE_POOL",
+        "CATALOGO_STOCK_BATCH",
+        "CATALOGO_STOCK_QUEUE",
     }
     assert "segredo" not in str(caught.value)
