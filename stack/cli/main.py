@@ -135,6 +135,20 @@ def test(home: Home, arguments: tuple[str, ...]) -> int:
 
 
 @cli.command()
+@click.option("--kills", type=click.IntRange(1), default=200, show_default=True, help="How many parts to kill.")
+@click.option("--seed", type=click.IntRange(0), help="Repeats the choices of an earlier run.")
+@offset_option
+def faults(home: Home, *, kills: int, seed: int | None) -> int:
+    """Kill parts of a mesh of its own under load and check that nothing was lost, doubled or oversold.
+
+    Exit code 1 if anything was, and the logs are kept.
+    """
+    from stack.cli.faults import faults as run
+
+    return run(home.offset, kills=kills, seed=seed)
+
+
+@cli.command()
 def check() -> int:
     """Lint, types, import contracts, the contract's own lint, generated code, Envoy's configuration."""
     from stack.cli.check import check as run

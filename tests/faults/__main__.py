@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conftest import Mesh, _folder
-from tests.faults.campaign import Report, run, table
+from tests.faults.campaign import run, table
 from tests.faults.killer import Kill
 
 
@@ -37,15 +38,20 @@ def main() -> int:
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
     say(f"seed {seed}; starting a mesh of its own")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us, the mesh must go too
+    try:
+        return campaign(given.kills, seed)
+    except KeyboardInterrupt:
+        say("stopped")
+        return 130
+
+
+def campaign(kills: int, seed: int) -> int:
     with bakery() as mesh:
-        report = asyncio.run(run(mesh, given.kills, seed, progress(given.kills)))
+        report = asyncio.run(run(mesh, kills, seed, progress(kills)))
         if report.violations:
             say(f"logs kept in {keep(mesh)}")
     say(table(report))
-    return verdict(report)
-
-
-def verdict(report: Report) -> int:
     return 1 if report.violations else 0
 
 

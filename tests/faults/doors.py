@@ -16,6 +16,7 @@ from chassis.client import remote_error
 from tests.faults.history import Answer, Outcome
 
 SECONDS = 4.0  # of patience for one try: a little more than the services have
+CONNECTIONS = 128  # over REST, at once
 M = TypeVar("M", bound=Message)
 
 CERTAIN = {
@@ -138,6 +139,8 @@ class Doors(AsyncExitStack):
         return GrpcDoor(await self.enter_async_context(grpc.aio.insecure_channel(target, options=options)))
 
     async def rest(self, edge: str) -> RestDoor:
-        limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-        client = httpx.AsyncClient(base_url=edge, timeout=SECONDS, limits=limits, trust_env=False)
+        limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+        # waiting for a connection of one's own pool is no part of a try
+        patience = httpx.Timeout(SECONDS, pool=None)
+        client = httpx.AsyncClient(base_url=edge, timeout=patience, limits=limits, trust_env=False)
         return RestDoor(await self.enter_async_context(client))
