@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row
 
+from chassis.errors import DeadlineExceeded, Exhausted
 from chassis.group_commit import GroupCommit, Run
 from pedidos.domain import (
     Carrinho,
@@ -94,7 +95,10 @@ class ComprasPostgres:
         return await self._run(work)
 
     async def concluir(self, compra: Compra) -> None:
-        await self._concluir(compra.pedido_id)
+        try:
+            await self._concluir(compra.pedido_id)
+        except (Exhausted, DeadlineExceeded) as exc:  # no reason to take back an answer that is durable
+            raise ServicoIndisponivel("banco de dados") from exc
 
     async def soltar(self, compra: Compra, segundos: float = 0.0) -> None:
         dados = {**self._arrendar, "pedido_id": compra.pedido_id, "segundos": segundos}

@@ -98,21 +98,26 @@ class Acompanhamento:
         try:
             while self._vagas:
                 await asyncio.sleep(self._intervalo)
-                try:
-                    await self._ronda()
+                if await self._ronda():
                     certo = relogio()
-                except Exception as exc:  # noqa: BLE001  a hiccup of the database must not end the streams
-                    log.warning("cannot see how the followed orders stand: %s", exc)
-                    if relogio() - certo > self._paciencia:
-                        self._encerrar()
+                elif relogio() - certo > self._paciencia:
+                    self._encerrar()
         finally:
             self._rondas = None
 
-    async def _ronda(self) -> None:
-        situacoes = await self._pedidos.situacoes(list({vaga.pedido_id for vaga in self._vagas}))
+    async def _ronda(self) -> bool:
+        """Tells each follower what is new; False when nobody could be asked, which alone must not end the streams."""
+        try:
+            situacoes = await self._pedidos.situacoes(list({vaga.pedido_id for vaga in self._vagas}))
+        except ServicoIndisponivel:  # the health probe tells it
+            return False
+        except Exception:
+            log.exception("cannot see how the followed orders stand")
+            return False
         for vaga in self._vagas:
             if vaga.pedido_id in situacoes:
                 vaga.ver(situacoes[vaga.pedido_id])
+        return True
 
     def _encerrar(self) -> None:
         for vaga in self._vagas:

@@ -147,8 +147,7 @@ class Checkout:
             self._soltar_depois(compra)
             raise
         except Exception:
-            with suppress(ServicoIndisponivel):
-                await self._compras.soltar(compra)
+            await asyncio.shield(self._soltar_depois(compra))
             raise
         return compra
 
@@ -187,11 +186,14 @@ class Checkout:
             return
         await self._compras.concluir(compra)
 
-    def _soltar_depois(self, compra: Compra) -> None:
-        """A cancelled call cannot wait any more, but its lease need not run out either. Its deadline is not ours."""
+    def _soltar_depois(self, compra: Compra) -> asyncio.Task[None]:
+        """Ends the lease of a call that stops here, so that a retry need not wait for it. In a context of its own: the
+        call may have no time left for it.
+        """
         task = asyncio.get_running_loop().create_task(self._soltar(compra), context=Context())
         self._soltando.add(task)
         task.add_done_callback(self._soltando.discard)
+        return task
 
     async def _soltar(self, compra: Compra) -> None:
         with suppress(ServicoIndisponivel):

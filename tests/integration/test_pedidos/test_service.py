@@ -277,6 +277,24 @@ async def test_hanging_catalog_is_told_before_the_callers_patience_ends(loja: Cl
     assert refusal.code == grpc.StatusCode.UNAVAILABLE
 
 
+async def test_unforeseen_answer_of_a_neighbour_leaves_the_outcome_open(
+    loja: Client, vizinhos: Vizinhos, database: Database
+) -> None:
+    """Whatever it says that is no refusal we know: nobody can tell what it did, so the attempt is carried on."""
+    sessao_id, chave = vizinhos.carrinho_cheio(), novo_id()
+
+    async def stumble(_: str) -> None:
+        vizinhos.catalogo.before = None
+        raise ZeroDivisionError
+
+    vizinhos.catalogo.before = stumble
+    refusal = await refused(loja.criar(sessao_id, chave))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVICO_INDISPONIVEL")
+    settled = "SELECT count(*) FROM compras WHERE etapa = 'CONCLUIDA'"
+    await eventually(lambda: database.execute(settled) == [(1,)], "the completer goes on")
+    assert (await loja.criar(sessao_id, chave)).status == pb.CONFIRMADO
+
+
 async def test_request_without_its_parts_is_told_which(loja: Client) -> None:
     refusal = await refused(loja.stub.CriarPedido(pb.CriarPedidoRequest(request_id="x"), timeout=SECONDS))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUISICAO_INVALIDA")
