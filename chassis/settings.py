@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PAGE_TOKEN_KEY_BYTES = 32
 
 
 class SettingsError(Exception):
@@ -37,7 +39,25 @@ def _readable(path: Path | None) -> Path | None:
     return path
 
 
+def _postgres(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("postgresql://", "postgresql+psycopg2://")):
+        raise ValueError("must be a postgresql:// address")
+    return url
+
+
+def _page_token_key(value: SecretStr) -> SecretStr:
+    try:
+        key = bytes.fromhex(value.get_secret_value())
+    except ValueError:
+        key = b""
+    if len(key) != PAGE_TOKEN_KEY_BYTES:
+        raise ValueError(f"must be {PAGE_TOKEN_KEY_BYTES} bytes in hexadecimal")
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
+PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres)]
+PageTokenKey = Annotated[SecretStr, AfterValidator(_page_token_key)]  # for chassis.paging, the same for all instances
 # An empty variable means "not set", so that a supervisor can always pass the key.
 PemFile = Annotated[Path | None, BeforeValidator(lambda value: value or None), AfterValidator(_readable)]
 

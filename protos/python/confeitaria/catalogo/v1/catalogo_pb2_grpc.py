@@ -194,7 +194,7 @@ class CatalogoServiceServicer:
     def AtualizarEstoque(self, request, context):
         """The bakery's own stock movements: baked, thrown away, counted. Returns the product after it.
 
-        One statement in the database: concurrent calls add up, none is lost. REMOVER more than is
+        One transaction in the database: concurrent calls add up, none is lost. REMOVER more than is
         available: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, and nothing changes. Units that are
         reserved are not available and cannot be removed. More than 1,000,000 in all:
         FAILED_PRECONDITION, ESTOQUE_EXCEDE_LIMITE. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.

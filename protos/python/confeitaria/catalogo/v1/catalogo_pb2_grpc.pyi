@@ -101,7 +101,7 @@ class CatalogoServiceStub:
     AtualizarEstoque: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.AtualizarEstoqueRequest, _catalogo_pb2.Produto]
     """The bakery's own stock movements: baked, thrown away, counted. Returns the product after it.
 
-    One statement in the database: concurrent calls add up, none is lost. REMOVER more than is
+    One transaction in the database: concurrent calls add up, none is lost. REMOVER more than is
     available: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, and nothing changes. Units that are
     reserved are not available and cannot be removed. More than 1,000,000 in all:
     FAILED_PRECONDITION, ESTOQUE_EXCEDE_LIMITE. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
@@ -199,7 +199,7 @@ class CatalogoServiceAsyncStub(CatalogoServiceStub):
     AtualizarEstoque: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.AtualizarEstoqueRequest, _catalogo_pb2.Produto]  # type: ignore[assignment]
     """The bakery's own stock movements: baked, thrown away, counted. Returns the product after it.
 
-    One statement in the database: concurrent calls add up, none is lost. REMOVER more than is
+    One transaction in the database: concurrent calls add up, none is lost. REMOVER more than is
     available: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, and nothing changes. Units that are
     reserved are not available and cannot be removed. More than 1,000,000 in all:
     FAILED_PRECONDITION, ESTOQUE_EXCEDE_LIMITE. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
@@ -348,7 +348,7 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_catalogo_pb2.Produto, _abc.Awaitable[_catalogo_pb2.Produto]]:
         """The bakery's own stock movements: baked, thrown away, counted. Returns the product after it.
 
-        One statement in the database: concurrent calls add up, none is lost. REMOVER more than is
+        One transaction in the database: concurrent calls add up, none is lost. REMOVER more than is
         available: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, and nothing changes. Units that are
         reserved are not available and cannot be removed. More than 1,000,000 in all:
         FAILED_PRECONDITION, ESTOQUE_EXCEDE_LIMITE. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
