@@ -105,7 +105,7 @@ class Snapshot:
 
 def read(mesh: Mesh) -> Snapshot:
     """Both databases as they are now, without carts. psycopg2.OperationalError while one is away."""
-    catalogo, pedidos = (_rows(_url(mesh, service), statements) for service, statements in STATEMENTS.items())
+    catalogo, pedidos = (_rows(url(mesh, service), statements) for service, statements in STATEMENTS.items())
     itens_reserva, itens_pedido = _itens(catalogo["itens"]), _itens(pedidos["itens"])
     return Snapshot(
         produtos={row.produto_id: Produto(*row) for row in catalogo["produtos"]},
@@ -136,7 +136,8 @@ STATEMENTS = {
 }
 
 
-def _url(mesh: Mesh, service: str) -> str:
+def url(mesh: Mesh, service: str) -> str:
+    """As the owner of the schema, who sees and may change everything in it."""
     secrets = load(Home(mesh.folder, mesh.offset), has_data=True)
     database = Database(service, mesh.ports.postgres(DATABASES[service]), secrets)
     return database.url(database.owner)
