@@ -104,8 +104,13 @@ class Snapshot:
 
 
 def read(mesh: Mesh) -> Snapshot:
-    """Both databases as they are now, without carts. psycopg2.OperationalError while one is away."""
-    catalogo, pedidos = (_rows(url(mesh, service), statements) for service, statements in STATEMENTS.items())
+    """Both databases as they are now, without carts. psycopg2.OperationalError while one is away.
+
+    Two databases have no common moment. That of orders is read first, because it knows of all work: when it has none
+    left the other stands still, whereas a debt paid between two readings in the other order would look like a loss.
+    """
+    pedidos = _rows(url(mesh, "pedidos"), STATEMENTS["pedidos"])
+    catalogo = _rows(url(mesh, "catalogo"), STATEMENTS["catalogo"])
     itens_reserva, itens_pedido = _itens(catalogo["itens"]), _itens(pedidos["itens"])
     return Snapshot(
         produtos={row.produto_id: Produto(*row) for row in catalogo["produtos"]},
