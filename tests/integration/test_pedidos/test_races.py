@@ -11,6 +11,7 @@ from confeitaria.pedidos.v1 import pedidos_pb2 as pb
 from chassis.client import remote_error
 from chassis.postgres import Postgres
 from pedidos.domain import Carrinho, Cliente, Compra, EstoqueInsuficiente, Etapa, ItemCarrinho, Solicitacao
+from pedidos.repository import PedidosPostgres, transactions
 from tests.integration.test_pedidos.conftest import Database, compras_of
 from tests.integration.test_pedidos.running import CLIENTE, SECONDS, Client, Vizinhos, eventually
 
@@ -165,3 +166,39 @@ async def test_completers_of_two_instances_finish_everything_once(
         assert bool(carrinho.itens) is (compra.etapa is Etapa.FALHANDO)
     calls = Counter(vizinhos.catalogo.calls)
     assert calls == {"ReservarEstoque": 20, "ConfirmarReserva": 40, "LiberarReserva": 20}
+
+
+async def test_claims_that_meet_never_share_an_attempt(database: Database, postgres: Postgres) -> None:
+    """Several completers look at the same moment."""
+    workers = [compras_of(postgres) for _ in range(6)]
+    itens = (ItemCarrinho(1, 1),)
+
+    async def registered() -> Compra:
+        solicitacao = Solicitacao("sessao", QUEM, "", str(uuid.uuid4()))
+        return await workers[0].registrar(solicitacao.request_id, solicitacao, Carrinho("sessao", 1, itens))
+
+    compras = await asyncio.gather(*(registered() for _ in range(120)))
+    for _ in range(5):
+        database.advance(5)
+        claims = await asyncio.gather(*(worker.vencidas(30) for worker in workers))
+        claimed = Counter(compra.pedido_id for claim in claims for compra in claim)
+        assert claimed == Counter(compra.pedido_id for compra in compras)
+    database.advance(5)
+    one = compras[0].pedido_id
+    taken = await asyncio.gather(*(worker.assumir(one) for worker in workers))
+    assert [compra.minha for compra in taken if compra].count(True) == 1
+
+
+async def test_claims_that_meet_never_share_a_debt(
+    loja: Client, vizinhos: Vizinhos, database: Database, postgres: Postgres
+) -> None:
+    pedidos = [await loja.criar(vizinhos.carrinho_cheio()) for _ in range(30)]
+    database.execute("UPDATE pedidos SET status = 'CANCELADO', devolver_em = now() + interval '1 hour'")
+    workers = [PedidosPostgres(transactions(postgres)) for _ in range(6)]
+    for _ in range(5):
+        database.execute("UPDATE pedidos SET devolver_em = now() + interval '1 hour'")
+        database.advance(3601)
+        claims = await asyncio.gather(*(worker.a_devolver(10) for worker in workers))
+        claimed = Counter(pedido_id for claim in claims for pedido_id in claim)
+        assert set(claimed.values()) == {1}
+        assert claimed.keys() <= {pedido.pedido_id for pedido in pedidos}
