@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conftest import Mesh, _folder
+from tests.conftest import Mesh
 from tests.faults.campaign import run, table
 from tests.faults.killer import Kill
 
@@ -22,13 +22,24 @@ from tests.faults.killer import Kill
 @contextmanager
 def bakery() -> Iterator[Mesh]:
     """A mesh that nobody else needs: parts of it will die."""
-    with _folder("a padaria em apuros") as folder:
+    with _folder() as folder:
         mesh = Mesh(folder)
         mesh.up()
         try:
             yield mesh
         finally:
             mesh.down()
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Gone at the end, also after Ctrl-C. Where root runs us PostgreSQL is another account, which must pass through."""
+    folder = Path(tempfile.mkdtemp(prefix="a padaria em apuros "))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def main() -> int:
