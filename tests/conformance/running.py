@@ -17,6 +17,7 @@ import grpc
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
+from stack.parts import python_environment
 from tests.conformance import contract
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,13 +105,12 @@ class Running:
         self.target = f"127.0.0.1:{self.port}"
         given = {"listen": self.target, "instance": "eco-1", "drain_seconds": 0.2, "grace_seconds": 1.0} | settings
         environment = {f"ECO_{key.upper()}": str(value) for key, value in given.items()}
-        path = os.pathsep.join((str(ROOT), str(ROOT / "protos" / "python")))
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("eco.py")), server],
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ | environment | {"PYTHONPATH": path},
+                env=os.environ | python_environment() | environment,  # what the stack gives its services
             )
 
     @property

@@ -118,6 +118,18 @@ async def test_a_cancelled_caller_leaks_no_connection(postgres: Postgres) -> Non
     assert await asyncio.gather(*(postgres.run(one) for _ in range(POOL * 2))) == [1] * POOL * 2
 
 
+async def test_work_that_waits_for_a_thread_ends_with_its_caller(postgres: Postgres) -> None:
+    ran = threading.Event()
+    busy = [asyncio.create_task(postgres.run(sleep(0.3))) for _ in range(POOL)]
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(postgres.run(lambda _: ran.set()))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    await asyncio.gather(*busy, waiting, return_exceptions=True)
+    assert await postgres.run(one) == 1
+    assert not ran.is_set()
+
+
 async def test_lost_races_are_run_again(postgres: Postgres) -> None:
     def read_then_write(connection: Connection) -> None:
         seen = amount(connection)

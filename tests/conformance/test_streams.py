@@ -8,7 +8,7 @@ import pytest
 
 from tests.conformance import contract
 from tests.conformance.conftest import Start
-from tests.conformance.running import CALL_SECONDS, Stub, answer
+from tests.conformance.running import CALL_SECONDS, Stub, answer, eventually
 
 Follow = contract.message("FollowRequest")
 Echo = contract.message("EchoRequest")
@@ -43,8 +43,35 @@ async def test_a_stalled_reader_stops_its_own_stream_and_nobody_elses(start: Sta
         assert len(numbers) == 50
         assert (await other.state()).produced == before + 50  # the stalled ones made nothing meanwhile
         assert running.rss() - rss < 5_000_000
-        for call in calls:
-            call.cancel()
+    # The slow channel is closed while its streams wait for room: no error, and nobody left behind.
+    async with running.channel() as channel:
+        third: Any = Stub(channel)
+
+        async def idle() -> bool:
+            return bool((await third.state()).running == 0)
+
+        await eventually(idle, 3.0, "every stream ended")
+    assert {record["level"] for record in running.records()} == {"info"}
+
+
+async def test_readers_who_leave_while_answers_flow_are_no_error(start: Start) -> None:
+    running = start().ready()
+    for size in (0, 100, 70_000):
+        async with running.channel() as channel:
+            stub: Any = Stub(channel)
+            calls = [stub.Follow(Follow(size=size), timeout=60) for _ in range(30)]
+            for call in calls:
+                await call.read()
+            for call in calls[::2]:
+                call.cancel()
+    async with running.channel() as channel:
+        other: Any = Stub(channel)
+
+        async def idle() -> bool:
+            return bool((await other.state()).running == 0)
+
+        await eventually(idle, 3.0, "every stream ended")
+    assert {record["level"] for record in running.records()} == {"info"}
 
 
 async def _settled(stub: Any) -> int:
