@@ -60,7 +60,10 @@ def remaining() -> float | None:
 
 
 def deadline(seconds: float | None) -> None:
-    """Gives the present task a call of its own with `seconds` from now: for background work that asks neighbours."""
-    call = Call()
+    """Detaches the present task from the call it began in: the same request id, but `seconds` of its own from now.
+
+    For work that goes on after the call's answer, or has no call: else remaining() would fall to zero under it.
+    """
+    call = Call(((REQUEST_ID, request_id()),))
     call.end = None if seconds is None else time.monotonic() + seconds
     enter(call)

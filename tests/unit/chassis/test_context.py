@@ -1,4 +1,4 @@
-"""What a call knows of itself, and who else may know it."""
+"""What a call knows of itself, and who else may know it. Coroutines all: each test has a context of its own."""
 
 import asyncio
 import contextvars
@@ -33,12 +33,12 @@ async def test_an_id_of_our_own_is_one_for_the_whole_call_whoever_asks_first() -
     assert len(first) == 32
 
 
-def test_outside_of_a_call_the_id_stays_within_its_context() -> None:
+async def test_outside_of_a_call_the_id_stays_within_its_context() -> None:
     one, two = (contextvars.Context().run(lambda: (context.request_id(), context.request_id())) for _ in range(2))
     assert one[0] == one[1] != two[0]
 
 
-def test_what_is_left_never_falls_below_zero() -> None:
+async def test_what_is_left_never_falls_below_zero() -> None:
     call = entered()
     assert context.remaining() is None
     call.end = time.monotonic() + 5
@@ -49,10 +49,18 @@ def test_what_is_left_never_falls_below_zero() -> None:
     assert context.remaining() == 0
 
 
-def test_background_work_may_have_a_deadline_of_its_own() -> None:
-    context.deadline(2)
-    left = context.remaining()
+async def test_background_work_may_have_a_deadline_of_its_own_under_the_same_id() -> None:
+    call = entered(("x-request-id", "abc"))
+    call.end = time.monotonic() - 1
+
+    async def child() -> tuple[str, float | None]:
+        context.deadline(2)
+        return context.request_id(), context.remaining()
+
+    identity, left = await asyncio.create_task(child())
+    assert identity == "abc"
     assert left is not None
     assert 1.9 < left <= 2
+    assert context.remaining() == 0
     context.deadline(None)
     assert context.remaining() is None
