@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+import psycopg2
 from confeitaria.catalogo.v1 import catalogo_pb2
 
 from tests.conftest import Mesh
 from tests.faults.checker import Fault, Violation, check, unsettled
-from tests.faults.customers import Customers, insist, known, look
+from tests.faults.customers import Customers, Unanswered, insist, known, look
 from tests.faults.doors import Door, Doors
 from tests.faults.history import History, Kind, Operation
 from tests.faults.killer import PARTS, Kill, Killer, NotBack
@@ -65,8 +66,11 @@ async def run(mesh: Mesh, kills: int, seed: int, progress: Callable[[Kill], None
         finally:
             customers.close()
             await shopping
-        snapshot = await settle(mesh, report)
-        report.violations += check(report.history, await _with_carts(snapshot, entrances[0], report))
+        try:
+            snapshot = await settle(mesh, report)
+            report.violations += check(report.history, await _with_carts(snapshot, entrances[0], report))
+        except (psycopg2.OperationalError, Unanswered) as why:
+            report.violations.append(Violation(Fault.STUCK, f"the history cannot be checked: {why!r}"))
     report.seconds = time.monotonic() - begun
     return report
 
