@@ -45,6 +45,7 @@ from stack.topology import ROOT, Ports
 ROWS = (1, 20)
 CLIENTS = 16  # of pgbench: where a hot row is near its best
 IN_FLIGHT = 256  # reservations at once
+REQUESTS_A_SECOND = 2_000  # of ghz, which counts requests and not seconds
 STOCK = 1_000_000  # units of each product, more than one run can sell
 TABLE = "pgbench_estoque"
 STARTED = time.time()
@@ -126,7 +127,7 @@ async def reserve(shop: Bakery, rows: int, seconds: float) -> tuple[int, float]:
 
 
 def grpc(shop: Bakery, rows: int, seconds: float) -> Burst:
-    """ghz; each request has a reservation id of its own. The number of requests follows a rate of 5,000 a second."""
+    """ghz; each request has a reservation id of its own. As many requests as REQUESTS_A_SECOND gives the burst."""
     load = Load(ROOT / ".confeitaria" / "tools", shop.pids)
     bodies: list[dict[str, Any]] = [
         {"reserva_id": "{{newUUID}}", "itens": [{"produto_id": produto_id, "quantidade": 1}]}
@@ -134,7 +135,7 @@ def grpc(shop: Bakery, rows: int, seconds: float) -> Burst:
     ]
     # ghz deals a list of bodies out in turn
     request: Any = bodies if rows > 1 else bodies[0]
-    told = load.grpc(shop.catalogo, f"{SERVICE}.ReservarEstoque", request, int(5_000 * seconds), IN_FLIGHT)
+    told = load.grpc(shop.catalogo, f"{SERVICE}.ReservarEstoque", request, int(REQUESTS_A_SECOND * seconds), IN_FLIGHT)
     served = told.requests - told.failed
     return Burst(told.rps * served / told.requests, told.failed, told.cpu)
 
