@@ -1,4 +1,4 @@
-"""A bakery that may be hurt: its parts die in these tests, so no other suite shares it, nor outlives it."""
+"""A bakery that may be hurt: its parts die in these tests, so no other suite shares it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.conftest import Mesh
 from tests.faults.__main__ import bakery
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def padaria() -> Iterator[Mesh]:
     with bakery() as mesh:
         yield mesh
