@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from stack.parts import Part
@@ -105,10 +108,20 @@ class Child:
             if self._stopping.is_set():
                 return
             self.state = "restarting"
-            if await self._wait(self._pause.after(time.monotonic() - self._born)):
+            if await self._wait(self._mourn()):
                 return
             self.restarts += 1
             await self._spawn_again()
+
+    def _mourn(self) -> float:
+        """Writes the death down where the stack's log goes; gives the pause before the next life, in seconds."""
+        lived = time.monotonic() - self._born
+        pause = self._pause.after(lived)
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        how = "could not be started" if self.exit_code is None else describe(self.exit_code)
+        sys.stdout.write(f"{now} {self.part.name} died ({how}) after {lived:.1f} s; next start in {pause:.1f} s\n")
+        sys.stdout.flush()
+        return pause
 
     async def _wait(self, seconds: float) -> bool:
         """True when there will be no next life."""
@@ -158,3 +171,8 @@ def set_aside(log: Path) -> None:
             log.replace(f"{log}.1")
     except FileNotFoundError:
         return
+
+
+def describe(code: int) -> str:
+    """`exit code 2` or `SIGKILL`."""
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name

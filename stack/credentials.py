@@ -24,7 +24,7 @@ def load(home: Home, *, has_data: bool) -> Mapping[str, str]:
     found = {str(name): str(value) for name, value in read_json(home.secrets).items()}
     if not found and has_data:
         raise HomeError(
-            f"{home.secrets} is missing or damaged and the databases need it: restore it, or ./confeitaria reset"
+            f"{home.secrets} is missing or damaged and the databases need it: restore it, or {home.command('reset')}"
         )
     if LENGTHS.keys() <= found.keys():
         return found

@@ -56,6 +56,10 @@ class Home:
     def scale(self) -> Path:
         return self.path / "scale.json"
 
+    def command(self, words: str) -> str:
+        """What to type to do `words` with this very mesh."""
+        return f"./confeitaria {words}" + (f" --port-offset {self.offset}" if self.offset else "")
+
     def part(self, name: str) -> Path:
         return self.path / name
 
@@ -66,9 +70,16 @@ class Home:
         """Makes the folder, or checks that it is one of ours and that the person is its owner. Raises HomeError."""
         check_owner(self.path)
         marker = self.path / MARKER
-        if self.path.exists() and not marker.exists() and _foreign(self.path):
-            raise HomeError(f"{self.path} holds files that are not ours: choose another folder with CONFEITARIA_HOME")
-        self.path.mkdir(parents=True, exist_ok=True)
+        base = self.path.parent if self.offset else self.path
+        for folder in {self.path, base}:
+            if folder.exists() and not (folder / MARKER).exists() and _foreign(folder):
+                raise HomeError(f"{folder} holds files that are not ours: choose another folder with CONFEITARIA_HOME")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HomeError(
+                f"{self.path} cannot be made ({error.strerror}): choose another folder with CONFEITARIA_HOME"
+            ) from error
         self.logs.mkdir(mode=0o700, exist_ok=True)
         # when root starts us PostgreSQL runs as another account, which must be able to pass through
         self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
@@ -76,7 +87,7 @@ class Home:
             write_atomically(marker, json.dumps({"format": FORMAT}))
         elif read_json(marker).get("format") != FORMAT:
             raise HomeError(
-                f"{self.path} was written by another version of confeitaria: use that, or ./confeitaria reset"
+                f"{self.path} was written by another version of confeitaria: use that, or {self.command('reset')}"
             )
 
     @contextmanager

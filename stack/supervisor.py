@@ -35,6 +35,7 @@ class Supervisor:
         self._mesh = Mesh(home, self._tell, self._save)
         self._end, self._ended = asyncio.Event(), asyncio.Event()
         self._listeners: list[Tell] = []
+        self._stopping = False
 
     async def run(self) -> int:
         """Until told to stop, or until the start fails; gives the exit code."""
@@ -44,6 +45,7 @@ class Supervisor:
         server = await control.listen(self._socket, self._handle)
         self._save()
         code = await self._live()
+        self._stopping = True
         await self._mesh.stop()
         self._tell({"event": "stopped"})
         self._home.state.unlink(missing_ok=True)
@@ -103,7 +105,7 @@ class Supervisor:
     async def _handle(self, request: Message, tell: Tell) -> Message:
         match request:
             case {"op": "ping"}:
-                return {"ok": True}
+                return {"ok": True, "stopping": self._stopping}
             case {"op": "status"}:
                 return {"ok": True} | await report(self._mesh)
             case {"op": "scale", "counts": dict(counts)}:

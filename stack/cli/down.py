@@ -44,11 +44,13 @@ def _stop(found: State) -> None:
 
 
 def reset(home: Home) -> int:
+    if not home.path.exists():
+        click.echo(f"there is no data to delete: {home.path} does not exist")
+        return 0
     try:
-        if home.path.exists():
-            check_owner(home.path)
-            down(home)
-            home.erase()
+        check_owner(home.path)
+        down(home)
+        home.erase()
     except HomeError as error:
         raise Failure(str(error)) from error
     click.echo(f"deleted the data of {home.path}")

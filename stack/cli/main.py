@@ -25,7 +25,7 @@ def offset_option(command: Command) -> Command:
         default=0,
         envvar="CONFEITARIA_PORT_OFFSET",
         metavar="N",
-        help="Shift every port by N and use a data folder of its own.",
+        help="Shift every port by N (past 65535 they go on at 1024) and use a data folder of its own.",
         callback=lambda _context, _parameter, offset: find(offset, os.environ),
     )(command)
 
@@ -95,6 +95,8 @@ def _counts(_context: click.Context, _parameter: click.Parameter, values: tuple[
             raise click.UsageError(f"{name!r} cannot be scaled: one of {', '.join(SERVICES)}, as in carrinho=3")
         if not number.isdecimal() or not 1 <= int(number) <= MAX_INSTANCES:
             raise click.UsageError(f"{value!r} is no number of instances: 1 to {MAX_INSTANCES}, as in {name}=3")
+        if name in counts:
+            raise click.UsageError(f"{name} is named twice")
         counts[name] = int(number)
     return counts
 

@@ -21,7 +21,7 @@ def require(home: Home) -> State:
     """Raises Failure when nothing runs out of that folder."""
     found = running(home)
     if found is None:
-        raise Failure("the mesh is not running: ./confeitaria up starts it")
+        raise Failure(f"the mesh is not running: {home.command('up')} starts it")
     return found
 
 
@@ -30,6 +30,14 @@ def status(found: State) -> Mapping[str, Any]:
         return control.answer(found.socket, {"op": "status"}, STATUS_SECONDS)
     except control.Unreachable as error:
         raise Failure(f"the supervisor (pid {found.supervisor.pid}) does not answer: {error}") from error
+
+
+def is_stopping(found: State) -> bool:
+    """Whether its end has begun."""
+    try:
+        return bool(control.answer(found.socket, {"op": "ping"}, STATUS_SECONDS).get("stopping"))
+    except control.Unreachable:
+        return True  # its socket is the last it gives up
 
 
 def ask(found: State, request: Mapping[str, Any], seconds: float) -> Iterator[Mapping[str, Any]]:

@@ -22,7 +22,7 @@ def scale(home: Home, counts: Mapping[str, int]) -> int:
     except HomeError as error:
         raise Failure(str(error)) from error
     home.keep_counts(home.counts() | dict(counts))
-    click.echo(f"{wanted} from the next ./confeitaria up")
+    click.echo(f"{wanted} from the next {home.command('up')}")
     return 0
 
 

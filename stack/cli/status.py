@@ -26,7 +26,7 @@ def status(home: Home, *, as_json: bool) -> int:
     elif found:
         _show(told)
     else:
-        click.echo("the mesh is not running: ./confeitaria up starts it")
+        click.echo(f"the mesh is not running: {home.command('up')} starts it")
     return 0 if told["ready"] else 1
 
 

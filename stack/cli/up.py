@@ -18,11 +18,11 @@ from stack.cli.failure import Failure
 from stack.cli.progress import Progress
 from stack.home import Home, HomeError
 from stack.parts import python, python_environment
-from stack.state import running
+from stack.state import State, running
 
 REFRESH = 2.0  # seconds between two looks at a mesh in the foreground
 END = {"event": "stopped"}
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Asked(BaseException):
@@ -30,9 +30,8 @@ class Asked(BaseException):
 
 
 def up(home: Home, *, detach: bool) -> int:
-    if running(home):
-        where = mesh.url(home)
-        raise Failure(f"already running at {where}: ./confeitaria status shows it, ./confeitaria down stops it")
+    if found := running(home):
+        raise Failure(_why_not(home, found))
     try:
         home.prepare()
     except (HomeError, OSError) as error:
@@ -42,7 +41,7 @@ def up(home: Home, *, detach: bool) -> int:
             signal.signal(number, _end)
     with Supervisor(home) as supervisor:
         try:
-            _show_start(supervisor.told)
+            _show_start(home, supervisor.told)
             if detach:
                 supervisor.leave()
             else:
@@ -50,6 +49,13 @@ def up(home: Home, *, detach: bool) -> int:
         except Asked:
             _stop(supervisor)
     return 0
+
+
+def _why_not(home: Home, found: State) -> str:
+    """What to do about a mesh that is there already."""
+    if mesh.is_stopping(found):
+        return f"the mesh is stopping: wait, or let {home.command('down')} wait for its end, and try again"
+    return f"already running at {mesh.url(home)}: {home.command('status')} shows it, {home.command('down')} stops it"
 
 
 def _end(_number: int, _frame: object) -> None:
@@ -99,7 +105,7 @@ class Supervisor:
             self._process.wait(timeout=10)
 
 
-def _show_start(told: Iterator[Mapping[str, Any]]) -> None:
+def _show_start(home: Home, told: Iterator[Mapping[str, Any]]) -> None:
     """Until the mesh is ready; raises Failure when it will not be."""
     with Progress("starting") as progress:
         for message in told:
@@ -112,11 +118,11 @@ def _show_start(told: Iterator[Mapping[str, Any]]) -> None:
                     raise Failure(mesh.explain(message))
                 case "ready":
                     progress.close()
-                    return _welcome(message)
-    raise Failure("the supervisor ended before the mesh was ready: ./confeitaria logs stack tells why")
+                    return _welcome(home, message)
+    raise Failure(f"the supervisor ended before the mesh was ready: {home.command('logs stack')} tells why")
 
 
-def _welcome(message: Mapping[str, Any]) -> None:
+def _welcome(home: Home, message: Mapping[str, Any]) -> None:
     edge = message["edge"]
     click.echo(f"The bakery is open after {message['seconds']:.1f} s:")
     click.echo(f"  REST and gRPC  {edge}")
@@ -124,7 +130,7 @@ def _welcome(message: Mapping[str, Any]) -> None:
     click.echo("Try:")
     click.echo(f"  curl '{edge}/api/produtos?page_size=3'")
     click.echo(f"  curl -X POST {edge}/api/carrinhos")
-    click.echo("  ./confeitaria status")
+    click.echo(f"  {home.command('status')}")
 
 
 def _watch(home: Home, supervisor: Supervisor) -> None:

@@ -1,6 +1,8 @@
 """Ports: ours while the mesh runs, waited for when a passing connection sits on one, refused when a program listens."""
 
 import asyncio
+import contextlib
+import random
 import socket
 import struct
 
@@ -14,8 +16,17 @@ def address_of(bound: socket.socket) -> Address:
     return Address(HOST, bound.getsockname()[1])
 
 
+def bind_below_the_ephemeral_ports(unbound: socket.socket) -> None:
+    for port in random.sample(range(10_000, 32_000), 100):
+        with contextlib.suppress(OSError):
+            return unbound.bind((HOST, port))
+    pytest.fail("no free port")
+
+
 async def test_a_passing_connection_is_waited_for() -> None:
-    with socket.create_server((HOST, 0)) as listener, socket.create_connection(address_of(listener)) as passing:
+    with socket.create_server((HOST, 0)) as listener, socket.socket() as passing:
+        bind_below_the_ephemeral_ports(passing)  # where nobody else's connection can follow it
+        passing.connect(address_of(listener))
         at_once = struct.pack("ii", 1, 0)  # closed by a reset, it leaves no TIME_WAIT of a minute behind
         passing.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
         claims = Claims()
