@@ -119,8 +119,9 @@ class Child:
         pause = self._pause.after(lived)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         how = "could not be started" if self.exit_code is None else describe(self.exit_code)
-        sys.stdout.write(f"{now} {self.part.name} died ({how}) after {lived:.1f} s; next start in {pause:.1f} s\n")
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):  # a full disk is no reason not to go on
+            sys.stdout.write(f"{now} {self.part.name} died ({how}) after {lived:.1f} s; next start in {pause:.1f} s\n")
+            sys.stdout.flush()
         return pause
 
     async def _wait(self, seconds: float) -> bool:
