@@ -167,7 +167,8 @@ SEM_CHAVE = frozenset({Etapa.FALHANDO, Etapa.FALHOU})  # another attempt may use
 class Compra:
     """One attempt to order one version of a cart; its `pedido_id` also names its reservation of stock.
 
-    `idade`: seconds since it began, by the database's clock. `minha`: whether the caller holds its lease.
+    `idade`: seconds since it began, by the database's clock; 0: it begins with this call. `minha`: whether the caller
+    holds its lease.
     """
 
     pedido_id: str

@@ -35,8 +35,8 @@ from pedidos.use_cases.single_flight import SingleFlight
 log = logging.getLogger(__name__)
 
 PAUSAS = (0.02, 0.2)  # seconds, first and longest, between two looks at an attempt that another instance works on
-# An intent that got no stock for so long (the catalog was away) is given up: nobody expects a cake from a click of
-# an hour ago. Once the order is written, the reservation's own expiry is the bound.
+# An intent that stood still for so long (the catalog was away) is given up: nobody expects a cake from a click of an
+# hour ago. Once the order is written, the reservation's own expiry is the bound.
 DESISTE_APOS = 60.0  # seconds
 
 
@@ -157,7 +157,7 @@ class Checkout:
         return compra
 
     async def _reservar(self, compra: Compra) -> Compra:
-        if compra.idade > DESISTE_APOS:
+        if compra.idade and not await self._ainda_vale(compra):
             return await self._compras.desistir(compra, ServicoIndisponivel("catalogo"))
         try:
             itens = await self._catalogo.reservar(compra.pedido_id, compra.carrinho.itens)
@@ -165,6 +165,18 @@ class Checkout:
         except (EstoqueInsuficiente, ProdutoIndisponivel, ReservaExpirada, TotalExcedeLimite) as falha:
             return await self._compras.desistir(compra, falha)
         return await self._compras.gravar(compra, itens, total_centavos)
+
+    async def _ainda_vale(self, compra: Compra) -> bool:
+        """Whether an intent that was taken up again is still what the customer wants: one who changed the cart since,
+        or ordered it by another call, must not get the old one too.
+        """
+        if compra.idade > DESISTE_APOS:
+            return False
+        try:
+            carrinho = await self._carrinhos.obter(compra.carrinho.sessao_id)
+        except CarrinhoNaoEncontrado:
+            return False
+        return carrinho.versao == compra.carrinho.versao
 
     async def _confirmar(self, compra: Compra) -> Compra:
         try:

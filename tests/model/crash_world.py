@@ -79,6 +79,7 @@ class World:
         self.carrinhos.encher(SESSAO, (1, quantidade), (2, 1))
         self.banco = Banco(self.relogio, _resposta)
         self.estoque = dict(ESTOQUE)
+        self.written_before: set[str] = set()  # orders, when the customer changed the cart
         self.meanwhile: Callable[[], Awaitable[None]] = self.settle  # what others do while a process is frozen
 
     def process(self) -> "Process":

@@ -6,12 +6,14 @@ The calls are counted while a run without faults, or with one, goes its way; so 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 import pytest
 
 from pedidos.domain import ErroPedido, EstoqueInsuficiente, StatusPedido
 from tests.model.crash_world import CHAVE, ESTOQUE, SESSAO, Died, Fault, Plan, Told, World, check, solicitacao
 
+OUTRA_CHAVE = CHAVE.replace("1", "2")
 Scenario = Callable[[World], Awaitable[Told]]
 
 
@@ -104,6 +106,15 @@ async def expired(world: World) -> Told:
     return told
 
 
+async def went_on(world: World) -> Told:
+    """Hears nothing certain, puts something else into the cart, and orders that."""
+    await _call(world, Told())
+    world.written_before = set(world.banco.pedidos)
+    world.carrinhos.encher(SESSAO, (2, 1))
+    world.relogio.avancar(5)
+    return await _until_known(world, Told(), OUTRA_CHAVE)
+
+
 async def _call(world: World, told: Told, chave: str = CHAVE) -> Told:
     await told.hear(world.process().checkout.criar(solicitacao(chave)))
     return told
@@ -131,16 +142,16 @@ async def _bakery(world: World, *passos: StatusPedido) -> None:
                 await world.process().mudancas.mudar_status(pedido_id, passo)
 
 
-def run(scenario: Scenario, faults: dict[int, Fault], *, quantidade: int = 2) -> Plan:
+def run(case: "Case", faults: dict[int, Fault]) -> Plan:
     """One run to its settled end, with everything checked that must hold; the calls it made."""
 
     async def live() -> Plan:
-        world = World(Plan(dict(faults)), quantidade=quantidade)
-        told = await scenario(world)
+        world = World(Plan(dict(faults)), quantidade=case.quantidade)
+        told = await case.scenario(world)
         await world.settle()
         check(world)
         calls = Plan(calls=list(world.plan.calls))
-        await check_client(world, told, scenario)
+        await case.check(world, told, case.scenario)
         return calls
 
     return asyncio.run(live())
@@ -169,73 +180,83 @@ async def check_client(world: World, told: Told, scenario: Scenario) -> None:
         assert {type(refusal) for refusal in again.refusals} == {EstoqueInsuficiente}
 
 
+async def check_old_cart(world: World, _told: Told, _scenario: Scenario) -> None:
+    """What the cart held before is ordered only if that order was written before the cart changed."""
+    for pedido_id in standing(world) - world.written_before:
+        assert world.banco.compras[pedido_id].chave == OUTRA_CHAVE, "the old cart was ordered behind the customer"
+
+
 def standing(world: World) -> set[str]:
     return {p.pedido_id for p in world.banco.pedidos.values() if p.status is not StatusPedido.CANCELADO}
 
 
-SCENARIOS: dict[str, tuple[Scenario, int]] = {
-    "one call": (one_call, 2),
-    "retries": (retries, 2),
-    "retries without a key": (retries_without_a_key, 2),
-    "restocked late": (restocked_late, ESTOQUE[1] + 1),
-    "restocked early": (restocked_early, ESTOQUE[1] + 1),
-    "cancelled": (cancelled, 2),
-    "moved along": (moved_along, 2),
-    "moved along late": (moved_along_late, 2),
-    "expired": (expired, 2),
+@dataclass(frozen=True)
+class Case:
+    scenario: Scenario
+    quantidade: int = 2
+    check: Callable[[World, Told, Scenario], Awaitable[None]] = check_client
+
+
+CASES = {
+    "one call": Case(one_call),
+    "retries": Case(retries),
+    "retries without a key": Case(retries_without_a_key),
+    "restocked late": Case(restocked_late, ESTOQUE[1] + 1),
+    "restocked early": Case(restocked_early, ESTOQUE[1] + 1),
+    "cancelled": Case(cancelled),
+    "moved along": Case(moved_along),
+    "moved along late": Case(moved_along_late),
+    "expired": Case(expired),
+    "cart went on": Case(went_on, check=check_old_cart),
 }
 
 
-def single_faults(scenario: Scenario, quantidade: int) -> Iterator[dict[int, Fault]]:
-    calls = len(run(scenario, {}, quantidade=quantidade).calls)
+def single_faults(case: Case) -> Iterator[dict[int, Fault]]:
+    calls = len(run(case, {}).calls)
     assert calls > 4, "the run without faults does its work"
     for point in range(calls):
         for fault in Fault:
             yield {point: fault}
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", CASES)
 def test_every_single_fault_leaves_a_shop_in_order(name: str) -> None:
-    scenario, quantidade = SCENARIOS[name]
     runs = 0
-    for faults in single_faults(scenario, quantidade):
-        _explained(scenario, faults, quantidade)
+    for faults in single_faults(CASES[name]):
+        _explained(CASES[name], faults)
         runs += 1
     print(f"{name}: {runs} single faults")  # noqa: T201  for whoever asks how many, with -s
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", CASES)
 def test_every_pair_of_faults_leaves_a_shop_in_order(name: str) -> None:
     """The second fault hits whatever comes after the first: the retry, the completer, the completer's completer."""
-    scenario, quantidade = SCENARIOS[name]
     runs = 0
-    for first in single_faults(scenario, quantidade):
-        calls = len(_explained(scenario, first, quantidade).calls)
+    for first in single_faults(CASES[name]):
+        calls = len(_explained(CASES[name], first).calls)
         (point,) = first
         for later in range(point + 1, calls):
             for fault in Fault:
-                _explained(scenario, first | {later: fault}, quantidade)
+                _explained(CASES[name], first | {later: fault})
                 runs += 1
     print(f"{name}: {runs} pairs of faults")  # noqa: T201
 
 
-def _explained(scenario: Scenario, faults: dict[int, Fault], quantidade: int) -> Plan:
+def _explained(case: Case, faults: dict[int, Fault]) -> Plan:
     try:
-        return run(scenario, faults, quantidade=quantidade)
+        return run(case, faults)
     except AssertionError as exc:
-        calls = run_calls(scenario, faults, quantidade)
+        calls = calls_of(case, faults)
         what = "; ".join(f"{fault} call {point} ({calls[point]})" for point, fault in faults.items())
         raise AssertionError(f"the process {what}: {exc}") from exc
 
 
-def run_calls(scenario: Scenario, faults: dict[int, Fault], quantidade: int) -> list[str]:
+def calls_of(case: Case, faults: dict[int, Fault]) -> list[str]:
     async def live() -> list[str]:
-        world = World(Plan(dict(faults)), quantidade=quantidade)
-        await scenario(world)
-        for _ in range(12):
-            world.relogio.avancar(6)
-            with suppress(Died, Exception):  # only the calls are of interest here
-                await world.process().completer.passada()
+        world = World(Plan(dict(faults)), quantidade=case.quantidade)
+        await case.scenario(world)
+        with suppress(AssertionError):  # only the calls are of interest here
+            await world.settle()
         return world.plan.calls + ["?"] * 100
 
     return asyncio.run(live())

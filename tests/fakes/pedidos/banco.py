@@ -113,7 +113,7 @@ class ComprasFake:
         agora = self._banco.relogio.agora()
         compra = Compra(pedido_id, chave, solicitacao.fingerprint, solicitacao, carrinho, Etapa.INICIADA, agora)
         self._banco.compras[pedido_id] = compra
-        return self._minha(compra)
+        return replace(self._minha(compra), idade=0.0)
 
     async def assumir(self, pedido_id: str) -> Compra | None:
         compra = self._banco.compras.get(pedido_id)

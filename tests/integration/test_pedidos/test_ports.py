@@ -58,6 +58,8 @@ async def test_first_who_registers_a_key_owns_the_attempt_and_the_second_finds_i
         minha.pedido_id, False, SOLICITACAO, CARRINHO, SOLICITACAO.fingerprint,
     )  # fmt: skip
     assert uuid.UUID(minha.pedido_id).version == 7
+    assert minha.idade == 0
+    assert outra.idade > 0
     assert outra.criado_em == minha.criado_em
 
 
