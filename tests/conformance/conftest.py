@@ -1,6 +1,8 @@
 """Servers for the suite. Another server takes it when its class stands in SERVERS."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +24,15 @@ def server(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def start(server: str, tmp_path: Path) -> Iterator[Start]:
     """Starts a process of its own with the settings given, and ends it after the test."""
-    started: list[Running] = []
+    with ExitStack() as started:
 
-    def begin(**settings: Any) -> Running:
-        running = Running(server, tmp_path / f"eco-{len(started)}.log", **settings)
-        started.append(running)
-        return running
+        def begin(**settings: Any) -> Running:
+            running = Running(server, tmp_path / f"eco-{next(numbers)}.log", **settings)
+            started.callback(running.end)
+            return running
 
-    yield begin
-    for running in started:
-        running.__exit__()
+        numbers = count()
+        yield begin
 
 
 @pytest.fixture(scope="session")

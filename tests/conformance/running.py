@@ -148,9 +148,11 @@ class Running:
         return self.ready()
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(timeout=5)
+        self.end()
+
+    def end(self) -> None:
+        self.process.kill()  # nothing, when it has ended
+        self.process.wait(timeout=20)
 
 
 def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:

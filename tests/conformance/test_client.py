@@ -1,6 +1,7 @@
 """chassis.client against the server: what a call hands on, and how a refusal is read."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -18,10 +19,12 @@ Follow = contract.message("FollowRequest")
 
 
 @pytest.fixture(autouse=True)
-def _a_call_being_served() -> None:
+def _a_call_being_served() -> Iterator[None]:
     call = context.Call((("x-request-id", "pedido-1"),))
     call.end = time.monotonic() + 2.0
-    context.enter(call)
+    before = context.enter(call)
+    yield
+    context._call.reset(before)
 
 
 async def test_request_id_and_remaining_time_are_handed_on(shared: Running) -> None:
@@ -42,7 +45,7 @@ async def test_the_shortest_time_counts(shared: Running, default: float, given: 
 
 
 async def test_outside_of_a_call_there_is_a_default_and_an_id_for_the_task(shared: Running) -> None:
-    context.deadline(None)
+    context.enter(context.Call())
     async with channel(shared.target, timeout=1.5) as neighbour:
         stub: Any = Stub(neighbour)
         one, two = await stub.Awaited(Echo()), await stub.Awaited(Echo())

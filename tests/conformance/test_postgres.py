@@ -41,8 +41,10 @@ async def postgres(database: Database) -> AsyncIterator[Postgres]:
 
 
 @pytest.fixture(autouse=True)
-def _no_deadline() -> None:
-    context.deadline(None)
+def _no_deadline() -> Iterator[None]:
+    before = context.enter(context.Call())
+    yield
+    context._call.reset(before)
 
 
 def one(connection: Connection) -> Any:
