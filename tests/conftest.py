@@ -28,6 +28,10 @@ from stack.processes import Identity, alive, die_with_parent, identify
 from stack.topology import HOST, MAX_INSTANCES, ROOT, SERVICES, Address, Ports, topology
 from stack.valkey import part as valkey_part
 
+# grpcio's fork handlers would abort a server that we start while a channel is open in this process: we fork only to
+# execute something else, which needs none of them. Read by grpc when it is imported, which nothing above does.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 START_SECONDS = 120  # a first start on a busy machine of two cores takes twenty
 OFFSETS = range(20_000, 45_000, 128)  # no two of these meet on any port of the other
 
