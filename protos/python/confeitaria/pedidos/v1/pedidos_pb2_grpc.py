@@ -81,7 +81,11 @@ class PedidosServiceServicer:
         Exactly once by `request_id`: a repetition gets the answer of the first success, byte for byte;
         the same `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA. An attempt that
         failed leaves the `request_id` free. Without one, a version of a cart is ordered at most once:
-        a double click gets the same order.
+        a double click gets the same order, and the same version with other details CHAVE_REUTILIZADA or,
+        once the cart is empty, CARRINHO_VAZIO. Calls with different `request_id`s are different
+        purchases, even of one cart at one moment: make one for each intention to buy.
+
+        An order that somebody cancels while it is still PENDENTE is answered as it is: CANCELADO.
 
         Unknown cart: NOT_FOUND, CARRINHO_NAO_ENCONTRADO. Empty cart: FAILED_PRECONDITION,
         CARRINHO_VAZIO. Too little stock: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE; a product no longer
