@@ -109,7 +109,7 @@ class Calls:
 
     def __init__(self, domain: str, limit: int, default_deadline: float) -> None:
         self._domain = domain
-        # Streams live long, so they are counted apart: no number of followers keeps a buyer out.
+        # Streams live long, so they are counted apart: no number of followers keeps a short call out.
         self._short = Gate(limit, default_deadline)
         self._long = Gate(limit, None)
 

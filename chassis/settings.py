@@ -63,7 +63,7 @@ PemFile = Annotated[Path | None, BeforeValidator(lambda value: value or None), A
 
 
 class ServiceSettings(BaseSettings):
-    """Base of every service's settings; the subclass says its prefix: `SettingsConfigDict(env_prefix="CATALOGO_")`."""
+    """Base of every service's settings; the subclass says its prefix: `SettingsConfigDict(env_prefix="ECO_")`."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
