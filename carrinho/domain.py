@@ -35,7 +35,7 @@ class Recusa(Exception):
 
 class ProdutoNaoEncontrado(Recusa):
     def __init__(self, produto_id: int) -> None:
-        super().__init__("Produto não encontrado.")
+        super().__init__(f"Produto {produto_id} não encontrado.")
         self.produto_id = produto_id
 
 
@@ -76,7 +76,9 @@ class EstoqueInsuficiente(Exception):
     """`solicitado`: units the cart would hold; `disponivel`: units in stock."""
 
     def __init__(self, produto_id: int, solicitado: int, disponivel: int) -> None:
-        super().__init__(f"Estoque insuficiente: {solicitado} no carrinho, {disponivel} em estoque.")
+        super().__init__(
+            f"Estoque insuficiente do produto {produto_id}: solicitado {solicitado}, disponível {disponivel}."
+        )
         self.produto_id = produto_id
         self.solicitado = solicitado
         self.disponivel = disponivel

@@ -220,7 +220,9 @@ class CarrinhoVazio(ErroPedido):
 
 class EstoqueInsuficiente(ErroPedido):
     def __init__(self, produto_id: int, solicitado: int, disponivel: int) -> None:
-        super().__init__(f"Estoque insuficiente: foram pedidas {solicitado} unidades e há {disponivel}.")
+        super().__init__(
+            f"Estoque insuficiente do produto {produto_id}: solicitado {solicitado}, disponível {disponivel}."
+        )
         self.produto_id = produto_id
         self.solicitado = solicitado
         self.disponivel = disponivel
