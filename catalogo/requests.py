@@ -44,7 +44,7 @@ def key_of(request_id: str) -> UUID | None:
 def novo_produto_of(message: pb.Produto) -> NovoProduto:
     with _paths("produto."):
         return NovoProduto(
-            nome=message.nome,
+            nome=message.nome.strip(),
             descricao=message.descricao,
             preco_centavos=message.preco_centavos,
             categoria_id=message.categoria_id,
@@ -56,7 +56,7 @@ def novo_produto_of(message: pb.Produto) -> NovoProduto:
 
 def nova_categoria_of(message: pb.Categoria) -> NovaCategoria:
     with _paths("categoria."):
-        return NovaCategoria(message.nome, message.descricao)
+        return NovaCategoria(message.nome.strip(), message.descricao)
 
 
 def alteracao_of(request: pb.AtualizarProdutoRequest) -> AlteracaoProduto:
@@ -68,6 +68,7 @@ def alteracao_of(request: pb.AtualizarProdutoRequest) -> AlteracaoProduto:
     if "ativo" in names and not message.HasField("ativo"):
         raise InvalidRequest(("produto.ativo", "deve ser verdadeiro ou falso"))
     with _paths("produto."):
+        message.nome = message.nome.strip()
         return AlteracaoProduto(**{name: getattr(message, name) for name in names})
 
 
