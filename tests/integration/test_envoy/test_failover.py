@@ -177,5 +177,5 @@ async def test_more_calls_than_a_service_is_given_are_refused_at_once(own_bench:
     for channel in channels:
         await channel.close()
     refused = [each for each in answers if each.code is not grpc.StatusCode.OK]
-    assert 0 < len(refused) < 200
+    assert 0 < len(refused) <= 1100 - 512  # 1,024 may be under way, but only 512 wait for a connection to be made
     assert {(each.code, each.reason) for each in refused} == {(grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMITE_EXCEDIDO")}
