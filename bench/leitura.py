@@ -76,7 +76,7 @@ def main(rounds: int, requests: int, port_offset: int, peer_port: int) -> None:
             table.add_row(name, "bare grpc.aio, gRPC", *figures(runs["peer"], "peer"))
             table.add_row(name, "REST: Python's share", *figures(runs["rest"], "catalogo"))
             table.add_row(name, "REST: Envoy's share", *figures(runs["rest"], "envoy"))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def figures(runs: list[Run], process: str) -> list[str]:

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 USAGE = "usage: python -m pedidos [migrate]"
 OK, FAILED, MISUSED = 0, 1, 2
 
-# grpc would wait up to two minutes before it tries a mesh that was away again.
-RECONNECT = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1_000))
-
 
 async def serve(settings: "PedidosSettings") -> None:
     """Serves until told to stop. Neither the database nor the neighbours need be there at the start."""
@@ -40,7 +37,7 @@ async def serve(settings: "PedidosSettings") -> None:
     dono = f"{settings.instance}-{uuid.uuid4().hex[:8]}"  # a process that was started again is another owner
     compras = ComprasPostgres(transactions(work), pedido_em_bytes, dono=dono)
     pedidos, vigia = PedidosPostgres(transactions(work)), PedidosPostgres(transactions(watch))
-    async with client.channel(settings.mesh, options=RECONNECT) as mesh:
+    async with client.channel(settings.mesh) as mesh:
         catalogo = CatalogoGrpc(mesh)
         checkout = Checkout(compras, catalogo, CarrinhosGrpc(mesh))
         mudancas = Mudancas(pedidos, catalogo, checkout)
