@@ -79,10 +79,10 @@ class Index:
     def show(self, produto: Produto) -> None:
         """Shows a committed product (or hides a deleted one) unless what is shown is as new."""
         self.show_category(produto.categoria)
-        produto = replace(produto, categoria=self._categories[produto.categoria.categoria_id])
         entry = self._entries.get(produto.produto_id)
         if produto.revisao <= (entry.revisao if entry else self._gone.get(produto.produto_id, 0)):
-            return
+            return  # most often: a commit of this process, shown when it was made, that the database now tells of
+        produto = replace(produto, categoria=self._categories[produto.categoria.categoria_id])
         if entry is not None and not produto.excluido and entry.same_but_stock(produto):
             entry.restock(produto)
             return
