@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
-import os
 import re
 import tempfile
 import time
@@ -33,14 +31,14 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench.leitura import SERVICE, mesh_status
+from bench.leitura import SERVICE
 from bench.load import Load, cpu_seconds, median_and_spread, run
+from bench.mesh import TOOLS, Mesh, running
 from catalogo.domain.estoque import ItemReservar, Reserva, Reservar
 from catalogo.domain.produtos import NovaCategoria, NovoProduto
 from catalogo.repository.estoque import EstoqueRepository
 from catalogo.repository.produtos import ProdutoRepository
 from chassis.postgres import Postgres
-from stack.topology import ROOT, Ports
 
 ROWS = (1, 20)
 CLIENTS = 16  # of pgbench: where a hot row is near its best
@@ -86,17 +84,11 @@ async def products(url: str) -> list[int]:
     return made
 
 
-def bakery(offset: int, home: Path) -> Bakery:
-    """What the running mesh tells of itself, and its secrets."""
-    status = mesh_status(offset)
-    parts = {process["name"]: process for process in status["processes"]}
-    secrets = json.loads((home / "secrets.json").read_text())
-    address = Ports(offset).postgres("postgres-catalogo-1")
-    app, owner = (
-        f"postgresql://{role}:{secrets[role]}@{address}/catalogo" for role in ("catalogo_app", "catalogo_owner")
-    )
-    pids = {"catalogo": parts["catalogo-1"]["pid"], "PostgreSQL": parts["postgres-catalogo-1"]["pid"]}
-    return Bakery(app, owner, parts["catalogo-1"]["address"], pids, uvloop.run(products(app)))
+def bakery(mesh: Mesh) -> Bakery:
+    """What the running mesh tells of itself, with new products."""
+    pids = {"catalogo": mesh.pids["catalogo-1"], "PostgreSQL": mesh.pids["postgres-catalogo-1"]}
+    app, owner = mesh.database("catalogo_app"), mesh.database("catalogo_owner")
+    return Bakery(app, owner, mesh.address("catalogo-1"), pids, uvloop.run(products(app)))
 
 
 def writer(shop: Bakery, rows: int, seconds: float) -> Burst:
@@ -128,7 +120,7 @@ async def reserve(shop: Bakery, rows: int, seconds: float) -> tuple[int, float]:
 
 def grpc(shop: Bakery, rows: int, seconds: float) -> Burst:
     """ghz; each request has a reservation id of its own. As many requests as REQUESTS_A_SECOND gives the burst."""
-    load = Load(ROOT / ".confeitaria" / "tools", shop.pids)
+    load = Load(TOOLS, shop.pids)
     bodies: list[dict[str, Any]] = [
         {"reserva_id": "{{newUUID}}", "itens": [{"produto_id": produto_id, "quantidade": 1}]}
         for produto_id in shop.produto_ids[:rows]
@@ -201,8 +193,7 @@ CASES = {"pgbench": pgbench, "writer": writer, "gRPC": grpc}
 @click.option("--seconds", default=4.0, show_default=True, help="A burst.")
 @click.option("--port-offset", default=0, show_default=True, help="Of the mesh that is measured.")
 def main(rounds: int, seconds: float, port_offset: int) -> None:
-    home = Path(os.environ.get("CONFEITARIA_HOME") or ROOT / ".confeitaria")
-    shop = bakery(port_offset, home / f"offset-{port_offset}" if port_offset else home)
+    shop = bakery(running(port_offset))
     bursts: dict[tuple[str, int], list[Burst]] = defaultdict(list)
     for _ in prepared(shop):
         for _, rows, (name, case) in itertools.product(range(rounds), ROWS, CASES.items()):

@@ -8,7 +8,6 @@ Envoy, and the cost is split into Envoy's share and Python's. Run it on an other
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.load import Load, Run, median_and_spread
+from bench.mesh import TOOLS, running
 from stack.topology import HOST, ROOT
 
 SERVICE = "confeitaria.catalogo.v1.CatalogoService"
@@ -43,35 +43,23 @@ def peer(listen: str, catalogo: str) -> Iterator[int]:
         process.wait(timeout=10)
 
 
-def mesh_status(offset: int) -> dict[str, Any]:
-    """The running mesh's `status --json`."""
-    command = [sys.executable, "-m", "stack", "status", "--json", "--port-offset", str(offset)]
-    done = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)  # noqa: S603  our own command
-    if done.returncode:
-        raise click.ClickException("the mesh does not run: ./confeitaria up --detach")
-    status: dict[str, Any] = json.loads(done.stdout)
-    return status
-
-
 @click.command(help=__doc__)
 @click.option("--rounds", default=5, show_default=True, help="Bursts of each, in alternation.")
 @click.option("--requests", default=20_000, show_default=True, help="Requests a burst.")
 @click.option("--port-offset", default=0, show_default=True, help="Of the mesh that is measured.")
 @click.option("--peer-port", default=17_990, show_default=True, help="Where the peer listens.")
 def main(rounds: int, requests: int, port_offset: int, peer_port: int) -> None:
-    status = mesh_status(port_offset)
-    parts = {process["name"]: process for process in status["processes"]}
-    ours, listen = parts["catalogo-1"]["address"], f"{HOST}:{peer_port}"
-    tools = ROOT / ".confeitaria" / "tools"
+    mesh = running(port_offset)
+    ours, listen = mesh.address("catalogo-1"), f"{HOST}:{peer_port}"
     table = Table("call", "server", "CPU us a request", "p50 ms", "p99 ms", "rps", "failed")
     with peer(listen, ours) as pid:
-        load = Load(tools, {"catalogo": parts["catalogo-1"]["pid"], "peer": pid, "envoy": parts["envoy"]["pid"]})
+        load = Load(TOOLS, {"catalogo": mesh.pids["catalogo-1"], "peer": pid, "envoy": mesh.pids["envoy"]})
         for name, (request, path) in CALLS.items():
             runs: dict[str, list[Run]] = {"catalogo": [], "peer": [], "rest": []}
             for _ in range(rounds):
                 runs["catalogo"].append(load.grpc(ours, f"{SERVICE}.{name}", request, requests))
                 runs["peer"].append(load.grpc(listen, f"{SERVICE}.{name}", request, requests))
-                runs["rest"].append(load.rest(status["edge"] + path, seconds=max(2, requests // 5000)))
+                runs["rest"].append(load.rest(mesh.status["edge"] + path, seconds=max(2, requests // 5000)))
             table.add_row(name, "catalogo, gRPC", *figures(runs["catalogo"], "catalogo"))
             table.add_row(name, "bare grpc.aio, gRPC", *figures(runs["peer"], "peer"))
             table.add_row(name, "REST: Python's share", *figures(runs["rest"], "catalogo"))

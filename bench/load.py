@@ -5,16 +5,25 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import psutil
 
 from stack.tools import find_or_build
 
 PROTOSET = Path(__file__).parent.parent / "protos" / "python" / "confeitaria" / "descriptors.binpb"
+
+
+class Answer(NamedTuple):
+    """One request: when it was sent, in seconds since 1970, and how long it took."""
+
+    sent: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,7 @@ class Run:
     p50_ms: float
     p99_ms: float
     cpu: dict[str, float]
+    answers: tuple[Answer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,17 +46,25 @@ class Load:
     tools: Path
     watched: dict[str, int]  # name -> pid
 
-    def grpc(self, target: str, method: str, request: dict[str, Any], requests: int, concurrency: int = 50) -> Run:
-        """A burst over gRPC by ghz, as fast as it goes, on a tenth as many connections."""
+    def grpc(self, target: str, method: str, request: object, requests: int, concurrency: int = 50) -> Run:
+        """A burst over gRPC by ghz, as fast as it goes, on a tenth as many connections.
+
+        `request` is one body, or a list of them that is dealt out in turn.
+        """
         ghz = str(find_or_build("ghz", self.tools))
         connections = max(1, concurrency // 10)
         shape = ["-n", str(requests), "-c", str(concurrency), "--connections", str(connections)]
-        call = ["--insecure", "--protoset", str(PROTOSET), "--call", method, "-d", json.dumps(request)]
-        output, cpu = self._watch(lambda: run([ghz, *shape, *call, "-O", "json", target]))
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as data:
+            json.dump(request, data)
+            data.flush()
+            call = ["--insecure", "--protoset", str(PROTOSET), "--call", method, "-D", data.name]
+            output, cpu = self._watch(lambda: run([ghz, *shape, *call, "-O", "json", target]))
         told = json.loads(output)
         latencies = {each["percentage"]: each["latency"] / 1e6 for each in told["latencyDistribution"]}
         failed = sum(count for status, count in told["statusCodeDistribution"].items() if status != "OK")
-        return Run(told["count"], failed, told["rps"], latencies[50], latencies[99], shares(cpu, told["count"]))
+        answered = [Answer(_moment(each["timestamp"]), each["latency"] / 1e9) for each in told["details"] or ()]
+        spent = shares(cpu, told["count"])
+        return Run(told["count"], failed, told["rps"], latencies[50], latencies[99], spent, tuple(answered))
 
     def rest(self, url: str, seconds: int, rate: int = 0, workers: int = 50) -> Run:
         """GETs by vegeta: `rate` a second arriving evenly, or as fast as `workers` go when it is 0."""
@@ -67,6 +85,10 @@ class Load:
         before = {name: cpu_seconds(pid) for name, pid in self.watched.items()}
         output = work()
         return output, {name: cpu_seconds(pid) - before[name] for name, pid in self.watched.items()}
+
+
+def _moment(told: str) -> float:
+    return datetime.fromisoformat(told).timestamp()
 
 
 def run(command: Sequence[str], stdin: bytes = b"") -> bytes:
