@@ -59,9 +59,12 @@ class GroupCommit(Generic[A, R]):
         self._waiting: deque[_Waiting[A, R]] = deque()
         self._working: asyncio.Task[None] | None = None
 
-    async def __call__(self, argument: A) -> R:
-        """Its result, committed. Exhausted: the queue is full. DeadlineExceeded: no time was left at its turn."""
-        if len(self._waiting) >= self._queue:
+    async def __call__(self, argument: A, *, always: bool = False) -> R:
+        """Its result, committed. Exhausted: the queue is full. DeadlineExceeded: no time was left at its turn.
+
+        `always` passes over the bound, for what continues work that the bound let in before.
+        """
+        if len(self._waiting) >= self._queue and not always:
             raise Exhausted(FULL, RETRY_AFTER)
         loop = asyncio.get_running_loop()
         left = context.remaining()

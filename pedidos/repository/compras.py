@@ -6,12 +6,12 @@ Who moves an order and its attempt locks the order first, so that no two of them
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from chassis.errors import DeadlineExceeded, Exhausted
-from chassis.group_commit import GroupCommit, Run
+from chassis.errors import DeadlineExceeded
+from chassis.group_commit import Run
 from pedidos.domain import (
     Carrinho,
     Compra,
@@ -25,12 +25,10 @@ from pedidos.domain import (
 )
 from pedidos.repository import rows
 from pedidos.repository import sql_compras as sql
+from pedidos.repository.fila import Fila
 
 # A worker's lease: longer than any single step with its remote call, so that only a death leaves one to run out.
 ARRENDAMENTO = 4.0  # seconds, by the database's clock
-
-A = TypeVar("A")
-R = TypeVar("R")
 
 Registro = tuple[str, Solicitacao, Carrinho]
 Gravacao = tuple[Compra, Sequence[ItemPedido], int]
@@ -44,12 +42,13 @@ class ComprasPostgres:
         self._run = run
         self._resposta = resposta
         self._arrendar = {"dono": dono, "arrendamento": ARRENDAMENTO}
-        self._buscar: GroupCommit[str, Compra | None] = _grouped(run, _buscar)
-        self._registrar: GroupCommit[Registro, Compra | None] = _grouped(run, self._registrar_lote)
-        self._gravar: GroupCommit[Gravacao, Compra] = _grouped(run, self._gravar_lote)
-        self._responder: GroupCommit[Compra, Compra] = _grouped(run, self._responder_lote)
-        self._abandonar: GroupCommit[Abandono, Compra] = _grouped(run, self._abandonar_lote)
-        self._concluir: GroupCommit[str, None] = _grouped(run, _concluir_lote)
+        fila = Fila(run)
+        self._buscar = fila.passo(_buscar, comeca=True)
+        self._registrar = fila.passo(self._registrar_lote, comeca=True)
+        self._gravar = fila.passo(self._gravar_lote)
+        self._responder = fila.passo(self._responder_lote)
+        self._abandonar = fila.passo(self._abandonar_lote)
+        self._concluir = fila.passo(_concluir_lote)
 
     async def buscar(self, chave: str) -> Compra | None:
         return await self._buscar(chave)
@@ -97,7 +96,7 @@ class ComprasPostgres:
     async def concluir(self, compra: Compra) -> None:
         try:
             await self._concluir(compra.pedido_id)
-        except (Exhausted, DeadlineExceeded) as exc:  # no reason to take back an answer that is durable
+        except DeadlineExceeded as exc:  # no reason to take back an answer that is durable
             raise ServicoIndisponivel("banco de dados") from exc
 
     async def soltar(self, compra: Compra, segundos: float = 0.0) -> None:
@@ -162,11 +161,6 @@ class ComprasPostgres:
         movidas = _movidas(connection, [compra for compra, _ in lote], moved, Etapa.FALHANDO)
         falhas = {compra.pedido_id: falha for compra, falha in lote}
         return [replace(c, falha=falhas[c.pedido_id]) if c.pedido_id in moved else c for c in movidas]
-
-
-def _grouped(run: Run, work: Callable[[Connection, Sequence[A]], Sequence[R]]) -> GroupCommit[A, R]:
-    """`run` tells an outcome that nobody knows in this service's own words."""
-    return GroupCommit(run, work, uncertain=(ServicoIndisponivel,))
 
 
 def _buscar(connection: Connection, chaves: Sequence[str]) -> list[Compra | None]:

@@ -206,6 +206,17 @@ async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(
     assert transactions.committed[-1] == 999
 
 
+async def test_what_continues_passes_over_the_bound(transactions: Transactions, grouped: GroupCommit[int, int]) -> None:
+    transactions.open.clear()
+    calls = await called(grouped, 0)
+    calls += await called(grouped, *range(1, LARGEST + 3))
+    continued = asyncio.ensure_future(grouped(7, always=True))
+    await others_run()
+    transactions.open.set()
+    assert await continued == 14
+    assert len(await asyncio.gather(*calls)) == LARGEST + 3
+
+
 async def test_when_it_is_ended_nobody_waits_for_ever(
     transactions: Transactions, grouped: GroupCommit[int, int]
 ) -> None:
