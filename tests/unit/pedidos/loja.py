@@ -97,8 +97,8 @@ class Loja:
     @property
     def unico(self) -> Pedido:
         """The one order that there is."""
-        (pedido,) = self.banco.pedidos.values()
-        return pedido
+        assert len(self.banco.pedidos) == 1, "one order was expected"
+        return next(iter(self.banco.pedidos.values()))
 
     def outra_instancia(self) -> Checkout:
         return self._checkout(ComprasFake(self.banco, "outra"))
