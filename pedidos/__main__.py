@@ -24,37 +24,47 @@ async def serve(settings: "PedidosSettings") -> None:
     from chassis.server import Server
     from pedidos.clients import CarrinhosGrpc, CatalogoGrpc
     from pedidos.repository import ComprasPostgres, PedidosPostgres, transactions
+    from pedidos.repository.eventos import SaidaPostgres, avisando
+    from pedidos.repository.eventos_valkey import JornalValkey
     from pedidos.servicer import DOMAIN, ERRORS, SERVICE, PedidosServicer, pedido_em_bytes
     from pedidos.use_cases.acompanhamento import Acompanhamento
     from pedidos.use_cases.checkout import Checkout
     from pedidos.use_cases.completer import Completer
     from pedidos.use_cases.mudancas import Mudancas
+    from pedidos.use_cases.relay import Relay
 
     url = settings.database_url.get_secret_value()
     work = Postgres(url, application_name=settings.instance, pool_size=settings.database_pool)
-    # Its own connection: the probe and the followers must not wait behind checkouts.
+    # Connections of their own: the probe and the followers must not wait behind checkouts, nor these behind the relay.
     watch = Postgres(url, application_name=f"{settings.instance}-vigia", pool_size=1)
+    outbox = Postgres(url, application_name=f"{settings.instance}-relay", pool_size=1)
+    jornal = JornalValkey(settings.redis_url, nome=settings.instance, tamanho=settings.events_kept)
+    relay = Relay(SaidaPostgres(transactions(outbox)), jornal, manter=settings.events_sent_seconds)
     dono = f"{settings.instance}-{uuid.uuid4().hex[:8]}"  # a process that was started again is another owner
-    compras = ComprasPostgres(transactions(work), pedido_em_bytes, dono=dono)
+    writing = avisando(transactions(work), relay.acordar)
+    compras, mudaveis = ComprasPostgres(writing, pedido_em_bytes, dono=dono), PedidosPostgres(writing)
     pedidos, vigia = PedidosPostgres(transactions(work)), PedidosPostgres(transactions(watch))
     async with client.channel(settings.mesh) as mesh:
         catalogo = CatalogoGrpc(mesh)
         checkout = Checkout(compras, catalogo, CarrinhosGrpc(mesh))
-        mudancas = Mudancas(pedidos, catalogo, checkout)
-        acompanhamento = Acompanhamento(vigia, limite=settings.max_followers)
+        mudancas = Mudancas(mudaveis, catalogo, checkout)
+        acompanhamento = Acompanhamento(vigia, jornal, limite=settings.max_followers)
         tokens = PageTokens(bytes.fromhex(settings.page_token_key.get_secret_value()))
         server = Server(settings, domain=DOMAIN)
         server.add(PedidosServicer(checkout, mudancas, pedidos, acompanhamento, tokens), SERVICE, ERRORS)
         # Only the database counts: with a neighbour away orders are still read and moved along, and CriarPedido says
         # UNAVAILABLE by itself; taking all instances out of the mesh for it would help nobody.
         health = Health({"pedidos": vigia.porque_nao_grava})
-        completer = asyncio.create_task(Completer(compras, pedidos, checkout, mudancas).run())
+        completer = Completer(compras, pedidos, checkout, mudancas)
+        background = [asyncio.create_task(each.run()) for each in (completer, relay)]
         try:
             await server.run(health)
         finally:
-            completer.cancel()
-            await asyncio.gather(completer, return_exceptions=True)
-            await asyncio.gather(work.close(), watch.close())
+            for task in background:
+                task.cancel()
+            await asyncio.gather(acompanhamento.parar(), *background, return_exceptions=True)
+            await asyncio.gather(work.close(), watch.close(), outbox.close())
+            await jornal.close()
 
 
 def migrate() -> int:

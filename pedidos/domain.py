@@ -120,11 +120,37 @@ class Pedido:
 
 @dataclass(frozen=True, slots=True)
 class Situacao:
-    """Where an order stands since when; a later change always has a later time."""
+    """Where an order stands since when, after its event number `seq`; a later change always has a later time."""
 
     pedido_id: str
     status: StatusPedido
     atualizado_em: datetime
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evento:
+    """What others are told of one change of an order. `seq` counts the order's own events from 1, without a gap.
+
+    `corpo` is JSON in the words of the contract, `ocorrido_em` a time of ISO 8601 in UTC; docs/eventos.md tells both.
+    """
+
+    pedido_id: str
+    seq: int
+    tipo: str
+    corpo: str
+    ocorrido_em: str
+
+    @property
+    def evento_id(self) -> str:
+        """The same in every repetition, and never another event's."""
+        return f"{self.pedido_id}:{self.seq}"
+
+    def situacao(self) -> Situacao:
+        """Where the order stood after it."""
+        corpo = json.loads(self.corpo)
+        quando = datetime.fromisoformat(corpo.get("atualizado_em") or corpo["criado_em"])
+        return Situacao(self.pedido_id, StatusPedido(corpo["status"]), quando, self.seq)
 
 
 @dataclass(frozen=True, slots=True)

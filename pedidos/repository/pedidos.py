@@ -26,7 +26,7 @@ from pedidos.repository.sql_compras import AGORA
 _OBTER = text(f"SELECT {PEDIDO} FROM pedidos p WHERE p.pedido_id = :pedido_id")
 
 _SITUACOES = text(
-    """SELECT CAST(pedido_id AS text) AS pedido_id, status, atualizado_em FROM pedidos
+    """SELECT CAST(pedido_id AS text) AS pedido_id, status, atualizado_em, eventos FROM pedidos
         WHERE pedido_id = ANY(CAST(:pedido_ids AS uuid[]))"""
 )
 
@@ -102,7 +102,10 @@ class PedidosPostgres:
         found = await self._run(
             lambda connection: connection.execute(_SITUACOES, {"pedido_ids": list(pedido_ids)}).all()
         )
-        return {row.pedido_id: Situacao(row.pedido_id, StatusPedido(row.status), row.atualizado_em) for row in found}
+        return {
+            row.pedido_id: Situacao(row.pedido_id, StatusPedido(row.status), row.atualizado_em, row.eventos)
+            for row in found
+        }
 
     async def devolvido(self, pedido_id: str) -> None:
         await self._run(lambda connection: connection.execute(_DEVOLVIDO, {"pedido_id": pedido_id}))

@@ -1,22 +1,38 @@
-"""Following orders: one poller per instance, while anybody follows, with one query for all followed orders.
+"""Following orders: while anybody follows, an instance reads the stream of events, and looks into the database.
 
-Polling sees the changes of every instance alike and costs one indexed query per round, however many follow. Each
-follower has a slot of its own that holds only the latest status: one who reads slowly misses intermediate statuses,
-as the contract allows, and delays nobody.
+The stream tells the changes of every instance within moments, each at least once: what a follower has seen already is
+known by the number that each order's events carry, the one thing kept of them. The database is the net below it: looked
+at now and then while the stream tells, and several times a second while it does not, with one query for all followed
+orders, so that a follower never depends on Valkey. Each follower has a slot of its own and delays nobody.
 """
 
 import asyncio
 import logging
+import math
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextvars import Context
+from dataclasses import dataclass
 from typing import Protocol
 
 from pedidos.domain import MuitosAcompanhamentos, PedidoNaoEncontrado, ServicoIndisponivel, Situacao
+from pedidos.use_cases.pausa import Pausa
+from pedidos.use_cases.ports import Novidades
 
 log = logging.getLogger(__name__)
 
-INTERVALO = 0.2  # seconds between two rounds: with the query, a change is seen within half a second
-PACIENCIA = 15.0  # seconds without a successful round before followers are sent to another instance
+ESPERA = 0.5  # seconds that one reading of the stream waits for an event
+HISTORIA = 8  # changes kept for a slow reader, more than an order has in its life
+
+
+@dataclass(frozen=True)
+class Ritmo:
+    """How often the database is asked, in seconds."""
+
+    intervalo: float = 0.2  # without the stream: with the query, a change is seen within half a second
+    calma: float = 2.0  # while the stream tells
+    suspeita: float = 10.0  # without calm, after the database knew what the stream had not told
+    paciencia: float = 15.0  # without an answer, until followers are sent to another instance
 
 
 class Situacoes(Protocol):
@@ -24,55 +40,63 @@ class Situacoes(Protocol):
 
 
 class _Vaga:
-    """A follower's slot: the latest status, and whether it was read."""
+    """A follower's slot: what it has not read yet, and the number of the last thing put in."""
 
     def __init__(self, pedido_id: str) -> None:
         self.pedido_id = pedido_id
-        self._ultima: Situacao | None = None
+        self._seq = 0
+        self._situacoes: deque[Situacao] = deque(maxlen=HISTORIA)
         self._motivo: Exception | None = None
         self._novidade = asyncio.Event()
 
-    def ver(self, situacao: Situacao) -> None:
-        """Puts a status in, unless a later one was seen: a round may have begun before the follower's own look."""
-        if self._ultima is None or situacao.atualizado_em > self._ultima.atualizado_em:
-            self._ultima = situacao
-            self._novidade.set()
+    def ver(self, situacao: Situacao) -> bool:
+        """Puts a status in, unless it or a later one was; whether it was news.
+
+        The stream repeats itself, tells what the database told before, and a look that began early may end late.
+        """
+        if situacao.seq <= self._seq:
+            return False
+        self._seq = situacao.seq
+        self._situacoes.append(situacao)
+        self._novidade.set()
+        return True
 
     def encerrar(self, motivo: Exception) -> None:
         self._motivo = motivo
         self._novidade.set()
 
     async def proxima(self) -> Situacao:
-        await self._novidade.wait()
-        self._novidade.clear()
-        if self._motivo is not None:
-            raise self._motivo
-        assert self._ultima is not None
-        return self._ultima
+        while not self._situacoes:
+            if self._motivo is not None:
+                raise self._motivo
+            self._novidade.clear()
+            await self._novidade.wait()
+        return self._situacoes.popleft()
 
 
 class Acompanhamento:
-    def __init__(
-        self, pedidos: Situacoes, *, limite: int, intervalo: float = INTERVALO, paciencia: float = PACIENCIA
-    ) -> None:
+    """`limite`: followers at once."""
+
+    def __init__(self, pedidos: Situacoes, novidades: Novidades, *, limite: int, ritmo: Ritmo | None = None) -> None:
         self._pedidos = pedidos
+        self._novidades = novidades
         self._limite = limite
-        self._intervalo = intervalo
-        self._paciencia = paciencia
-        self._vagas: set[_Vaga] = set()
-        self._rondas: asyncio.Task[None] | None = None
+        self._ritmo = ritmo or Ritmo()
+        self._vagas: dict[str, set[_Vaga]] = {}
+        self._seguidores = 0
+        self._tarefas: dict[str, asyncio.Task[None]] = {}
+        self._certo = 0.0  # when the last successful round began
+        self._confiavel = math.inf  # the stream tells whatever happened after a round that began later than this
+        self._pausa = Pausa("following events")
 
     @property
-    def polling(self) -> bool:
-        """Whether the database is being asked: only while somebody follows."""
-        return self._rondas is not None
+    def working(self) -> bool:
+        """Whether the database and the stream are asked: only while somebody follows."""
+        return any(not tarefa.done() for tarefa in self._tarefas.values())
 
     async def acompanhar(self, pedido_id: str) -> AsyncGenerator[Situacao, None]:
         """The present status, then each later one until a final one; PedidoNaoEncontrado, MuitosAcompanhamentos."""
-        if len(self._vagas) >= self._limite:
-            raise MuitosAcompanhamentos(self._limite)
-        vaga = _Vaga(pedido_id)
-        self._vagas.add(vaga)
+        vaga = self._sentar(pedido_id)
         try:
             presentes = await self._pedidos.situacoes([pedido_id])
             if pedido_id not in presentes:
@@ -85,40 +109,96 @@ class Acompanhamento:
                 if situacao.status.final:
                     return
         finally:
-            self._vagas.discard(vaga)
+            self._levantar(vaga)
+
+    async def parar(self) -> None:
+        """Ends the work at once; followers are gone by then."""
+        for tarefa in self._tarefas.values():
+            tarefa.cancel()
+        await asyncio.gather(*self._tarefas.values(), return_exceptions=True)
+
+    def _sentar(self, pedido_id: str) -> _Vaga:
+        if self._seguidores >= self._limite:
+            raise MuitosAcompanhamentos(self._limite)
+        self._seguidores += 1
+        vaga = _Vaga(pedido_id)
+        self._vagas.setdefault(pedido_id, set()).add(vaga)
+        return vaga
+
+    def _levantar(self, vaga: _Vaga) -> None:
+        self._seguidores -= 1
+        vagas = self._vagas[vaga.pedido_id]
+        vagas.discard(vaga)
+        if not vagas:
+            del self._vagas[vaga.pedido_id]
 
     def _comecar(self) -> None:
-        if self._rondas is None:
-            # In a context of its own: the deadline of the call that happens to be first is not the poller's.
-            self._rondas = asyncio.get_running_loop().create_task(self._rondar(), context=Context())
+        for nome, trabalho in (("rondas", self._rondar), ("escuta", self._escutar)):
+            if nome not in self._tarefas or self._tarefas[nome].done():
+                # In a context of its own: the deadline of the call that happens to be first is not everybody's.
+                self._tarefas[nome] = asyncio.get_running_loop().create_task(trabalho(), context=Context())
+
+    async def _escutar(self) -> None:
+        """Follows the stream from its present end on; what was before is for a round to tell."""
+        while self._vagas:
+            try:
+                await self._seguir(await self._novidades.fim())
+            except ServicoIndisponivel as exc:
+                pausa = self._pausa.falhou(exc)
+            except Exception:
+                log.exception("cannot follow the stream of events")
+                pausa = self._ritmo.calma
+            else:
+                return
+            finally:
+                self._confiavel = math.inf
+            await asyncio.sleep(pausa)
+
+    async def _seguir(self, posicao: str) -> None:
+        self._pausa.voltou()
+        self._confiavel = _agora()
+        while self._vagas:
+            posicao, eventos = await self._novidades.depois(posicao, ESPERA)
+            for evento in eventos:
+                if evento.pedido_id in self._vagas:
+                    self._contar(evento.situacao())
 
     async def _rondar(self) -> None:
-        relogio = asyncio.get_running_loop().time
-        certo = relogio()
-        try:
-            while self._vagas:
-                await asyncio.sleep(self._intervalo)
-                if await self._ronda():
-                    certo = relogio()
-                elif relogio() - certo > self._paciencia:
-                    self._encerrar()
-        finally:
-            self._rondas = None
+        self._certo = _agora()
+        while self._vagas:
+            await asyncio.sleep(self._ritmo.intervalo)
+            inicio = _agora()
+            if self._confiavel < self._certo and inicio - self._certo < self._ritmo.calma:
+                continue
+            if await self._ronda():
+                self._certo = inicio
+            elif inicio - self._certo > self._ritmo.paciencia:
+                self._encerrar()
 
     async def _ronda(self) -> bool:
         """Tells each follower what is new; False when nobody could be asked, which alone must not end the streams."""
+        confiava = self._confiavel < self._certo
         try:
-            situacoes = await self._pedidos.situacoes(list({vaga.pedido_id for vaga in self._vagas}))
+            situacoes = await self._pedidos.situacoes(list(self._vagas))
         except ServicoIndisponivel:  # the health probe tells it
             return False
         except Exception:
             log.exception("cannot see how the followed orders stand")
             return False
-        for vaga in self._vagas:
-            if vaga.pedido_id in situacoes:
-                vaga.ver(situacoes[vaga.pedido_id])
+        novas = [situacao for situacao in situacoes.values() if self._contar(situacao)]
+        if novas and confiava and self._confiavel < math.inf:
+            self._confiavel = _agora() + self._ritmo.suspeita
         return True
 
+    def _contar(self, situacao: Situacao) -> bool:
+        """Tells all who follow the order; whether it was news to anybody."""
+        return sum(vaga.ver(situacao) for vaga in self._vagas.get(situacao.pedido_id, ())) > 0
+
     def _encerrar(self) -> None:
-        for vaga in self._vagas:
-            vaga.encerrar(ServicoIndisponivel("banco de dados"))
+        for vagas in self._vagas.values():
+            for vaga in vagas:
+                vaga.encerrar(ServicoIndisponivel("banco de dados"))
+
+
+def _agora() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,12 +1,13 @@
 """What the use cases need of the world. Every method may raise ServicoIndisponivel: it may have happened or not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pedidos.domain import (
     Carrinho,
     Compra,
     ErroPedido,
+    Evento,
     ItemCarrinho,
     ItemPedido,
     Pedido,
@@ -123,4 +124,43 @@ class Pedidos(Protocol):
 
     async def a_devolver(self, limite: int) -> list[str]:
         """Up to `limite` cancelled orders whose stock nobody is giving back, now ours for a lease."""
+        ...
+
+
+class Saida(Protocol):
+    """The outbox: events that were committed together with the changes that they tell of, until they have left."""
+
+    async def passar(self, limite: int, publicar: Callable[[Sequence[Evento]], None]) -> int:
+        """Gives up to `limite` unsent events to `publicar` and marks them as sent once it has returned; how many.
+
+        The events of one order come in their order, and none before those that precede it have been marked or stand in
+        the same batch. Of all instances one does this at a time; another waits for a moment, then gets 0. `publicar`
+        may block, is called in a thread, and not at all for no event; what it raises passes through, nothing is marked.
+        """
+        ...
+
+    async def limpar(self, segundos: float, limite: int) -> int:
+        """Forgets up to `limite` of the oldest events, sent more than `segundos` ago; how many."""
+        ...
+
+
+class Jornal(Protocol):
+    """The stream of events, as its writer sees it."""
+
+    def publicar(self, eventos: Sequence[Evento]) -> None:
+        """Appends all of them, in this order, or none; returns when they are durable. Blocks the thread, for a bounded
+        time.
+        """
+        ...
+
+
+class Novidades(Protocol):
+    """The stream of events, as a reader sees it: each event at least once, for as long as the stream keeps it."""
+
+    async def fim(self) -> str:
+        """The position after the newest event."""
+        ...
+
+    async def depois(self, posicao: str, espera: float) -> tuple[str, list[Evento]]:
+        """The events after a position, and the position after them; waits up to `espera` seconds for the first."""
         ...

@@ -1,5 +1,6 @@
 """The ports Compras and Pedidos in memory, held to the same suite as PostgreSQL."""
 
+import asyncio
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -47,6 +48,7 @@ class Evento:
     seq: int
     tipo: TipoEvento
     status: StatusPedido
+    ocorrido_em: datetime
 
 
 @dataclass
@@ -60,6 +62,9 @@ class Banco:
     pedidos: dict[str, Pedido] = field(default_factory=dict)
     dividas: dict[str, datetime] = field(default_factory=dict)  # stock to be given back, by whoever comes after
     eventos: list[Evento] = field(default_factory=list)
+    enviados: dict[tuple[str, int], datetime] = field(default_factory=dict)  # (pedido_id, seq) -> when
+    esquecidos: int = 0  # events, the oldest ones
+    relay: asyncio.Lock = field(default_factory=asyncio.Lock)  # one relay at a time
 
     def novo_id(self) -> str:
         """A UUIDv7 of this clock."""
@@ -83,8 +88,12 @@ class Banco:
         return movido
 
     def contar(self, pedido: Pedido, tipo: TipoEvento) -> None:
-        seq = 1 + sum(evento.pedido_id == pedido.pedido_id for evento in self.eventos)
-        self.eventos.append(Evento(pedido.pedido_id, seq, tipo, pedido.status))
+        seq = 1 + self.contagem(pedido.pedido_id)
+        self.eventos.append(Evento(pedido.pedido_id, seq, tipo, pedido.status, pedido.atualizado_em))
+
+    def contagem(self, pedido_id: str) -> int:
+        """How many events an order has."""
+        return sum(evento.pedido_id == pedido_id for evento in self.eventos)
 
 
 class ComprasFake:
@@ -228,7 +237,10 @@ class PedidosFake:
 
     async def situacoes(self, pedido_ids: Sequence[str]) -> dict[str, Situacao]:
         achados = [self._banco.pedidos[pedido_id] for pedido_id in pedido_ids if pedido_id in self._banco.pedidos]
-        return {p.pedido_id: Situacao(p.pedido_id, p.status, p.atualizado_em) for p in achados}
+        return {
+            p.pedido_id: Situacao(p.pedido_id, p.status, p.atualizado_em, self._banco.contagem(p.pedido_id))
+            for p in achados
+        }
 
     async def devolvido(self, pedido_id: str) -> None:
         self._banco.dividas.pop(pedido_id, None)

@@ -109,14 +109,14 @@ async def vizinhos() -> AsyncIterator[Vizinhos]:
 
 
 @pytest.fixture
-async def loja(database: Database, vizinhos: Vizinhos) -> AsyncIterator[Client]:
+async def loja(database: Database, vizinhos: Vizinhos, valkey_url: str) -> AsyncIterator[Client]:
     """One instance of orders."""
-    async with instance(settings_of(database.url, vizinhos.address)) as client:
+    async with instance(settings_of(database.url, vizinhos.address, valkey_url)) as client:
         yield client
 
 
 @pytest.fixture
-async def outra_loja(database: Database, vizinhos: Vizinhos) -> AsyncIterator[Client]:
+async def outra_loja(database: Database, vizinhos: Vizinhos, valkey_url: str) -> AsyncIterator[Client]:
     """Another instance of orders."""
-    async with instance(settings_of(database.url, vizinhos.address)) as client:
+    async with instance(settings_of(database.url, vizinhos.address, valkey_url)) as client:
         yield client

@@ -100,7 +100,8 @@ class Client:
         return bool(answer.status == HealthCheckResponse.SERVING)
 
 
-def settings_of(url: str, mesh: str, **changes: Any) -> PedidosSettings:
+def settings_of(url: str, mesh: str, redis_url: str = "", **changes: Any) -> PedidosSettings:
+    """Without `redis_url` Valkey is away, which changes nothing for orders."""
     given: dict[str, Any] = {
         "listen": free_address(),
         "instance": "pedidos-teste",
@@ -108,6 +109,7 @@ def settings_of(url: str, mesh: str, **changes: Any) -> PedidosSettings:
         "grace_seconds": 1,
         "database_url": url,
         "page_token_key": "ab" * 32,
+        "redis_url": redis_url or f"redis://{free_address()}/0",
         "mesh": mesh,
     }
     return PedidosSettings(**given | changes)

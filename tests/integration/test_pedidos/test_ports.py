@@ -366,4 +366,5 @@ async def test_standing_of_many_orders_is_one_question(portas: Portas) -> None:
     assert list(situacoes) == [compra.pedido_id]
     situacao = situacoes[compra.pedido_id]
     assert (situacao.status, situacao.atualizado_em) == (StatusPedido.CONFIRMADO, pedido.atualizado_em)
+    assert situacao.seq == portas.events(compra.pedido_id)[-1][0] == 2
     assert await portas.pedidos.situacoes([]) == {}

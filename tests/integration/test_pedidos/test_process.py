@@ -45,6 +45,7 @@ def environment_of(database: Database, vizinhos: Vizinhos) -> dict[str, str]:
         "PEDIDOS_DRAIN_SECONDS": "0.1",
         "PEDIDOS_DATABASE_URL": database.url,
         "PEDIDOS_PAGE_TOKEN_KEY": "cd" * 32,
+        "PEDIDOS_REDIS_URL": f"redis://{free_address()}/0",  # away: orders do without it
         "PEDIDOS_MESH": vizinhos.address,
     }
 
@@ -114,8 +115,10 @@ async def test_bad_environment_is_one_line_a_key() -> None:
     assert process.returncode == 2
     lines = told.decode().splitlines()
     keys = {line.partition(":")[0] for line in lines}
-    assert keys == {f"PEDIDOS_{key}" for key in ("LISTEN", "INSTANCE", "DATABASE_URL", "PAGE_TOKEN_KEY", "MESH")}
-    assert len(lines) == 5
+    assert keys == {
+        f"PEDIDOS_{key}" for key in ("LISTEN", "INSTANCE", "DATABASE_URL", "PAGE_TOKEN_KEY", "REDIS_URL", "MESH")
+    }
+    assert len(lines) == 6
 
 
 async def test_taken_port_is_told_in_one_line(database: Database, vizinhos: Vizinhos) -> None:

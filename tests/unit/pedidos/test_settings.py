@@ -10,6 +10,7 @@ GOOD = {
     "PEDIDOS_INSTANCE": "pedidos-1",
     "PEDIDOS_DATABASE_URL": "postgresql://pedidos_app:segredo@127.0.0.1:54331/pedidos",
     "PEDIDOS_PAGE_TOKEN_KEY": "ab" * 32,
+    "PEDIDOS_REDIS_URL": "redis://127.0.0.1:63791/0",
     "PEDIDOS_MESH": "127.0.0.1:8081",
 }
 
@@ -27,6 +28,9 @@ def test_every_bad_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         "PEDIDOS_DATABASE_URL": "mysql://root:segredo@nowhere/x",
         "PEDIDOS_PAGE_TOKEN_KEY": "abc",
         "PEDIDOS_MESH": "nowhere",
+        "PEDIDOS_REDIS_URL": "http://nowhere",
+        "PEDIDOS_EVENTS_KEPT": "0",
+        "PEDIDOS_EVENTS_SENT_SECONDS": "-1",
         "PEDIDOS_MAX_FOLLOWERS": "0",
     }
     for key, value in (GOOD | bad).items():
