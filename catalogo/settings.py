@@ -14,5 +14,5 @@ class CatalogoSettings(ServiceSettings):
     database_pool: int = Field(default=4, ge=1, le=64)  # connections, and threads, for writes and exact reads
     # Stock commands that share a transaction, and those that may wait for the next one. Together they stay below
     # max_concurrent_rpcs, so that a rush for one cake leaves room for reads.
-    stock_batch: int = Field(default=128, ge=1, le=1024)
+    stock_batch: int = Field(default=192, ge=1, le=1024)
     stock_queue: int = Field(default=256, ge=1, le=16_384)

@@ -6,14 +6,15 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import psycopg2
 import structlog
+from psycopg2.extras import NamedTupleCursor
 from sqlalchemy import Connection, QueuePool, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -169,6 +170,18 @@ class Postgres:
         elif why is not None and self._why is None:
             log.warning("postgres: unavailable", why=why)
         self._why = why
+
+
+def query(connection: Connection, sql: str, values: Mapping[str, object] | None = None) -> list[Any]:
+    """The rows of one statement, as named tuples, by the driver's own cursor; `values` fill %(name)s.
+
+    For hot paths: SQLAlchemy's way to the same cursor costs 60 us a statement and more than the statement itself. The
+    driver's exceptions come as they are.
+    """
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor(cursor_factory=NamedTupleCursor) as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchall() if cursor.description else []
 
 
 class _Lifeline:

@@ -44,13 +44,13 @@ class AlteracoesRepository:
 
 def _tudo(connection: Connection, build: Callable[[Iterable[Categoria], Iterable[Produto]], T]) -> tuple[Marca, T]:
     marca, _ = _marca(connection)
-    categorias = [categoria_of(row) for row in connection.execute(TODAS_AS_CATEGORIAS).mappings()]
+    categorias = [categoria_of(row) for row in connection.execute(TODAS_AS_CATEGORIAS)]
     return marca, build(categorias, _all_products(connection))
 
 
 def _all_products(connection: Connection) -> Iterator[Produto]:
     """By a cursor of the server: 100,000 rows never stand in memory at once."""
-    for row in connection.execute(TODOS_OS_PRODUTOS).mappings():
+    for row in connection.execute(TODOS_OS_PRODUTOS):
         yield produto_of(row)
 
 
@@ -64,8 +64,8 @@ def _desde(connection: Connection, marca: Marca) -> Mudancas | None:
     if idle and atual.instantaneo == marca.instantaneo:
         return Mudancas(atual)
     since = {"horizonte": marca.horizonte}
-    categorias = [categoria_of(row) for row in connection.execute(CATEGORIAS_DESDE, since).mappings()]
-    produtos = [produto_of(row) for row in connection.execute(PRODUTOS_DESDE, since).mappings()]
+    categorias = [categoria_of(row) for row in connection.execute(CATEGORIAS_DESDE, since)]
+    produtos = [produto_of(row) for row in connection.execute(PRODUTOS_DESDE, since)]
     return Mudancas(atual, produtos, categorias)
 
 

@@ -15,8 +15,8 @@ from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, TextClause, text
-from sqlalchemy.exc import IntegrityError
+from psycopg2.errors import IntegrityError
+from sqlalchemy import Connection
 
 from catalogo.domain.errors import CatalogoError
 from catalogo.domain.estoque import (
@@ -37,42 +37,43 @@ from catalogo.repository.rows import PRODUTO, ler, produto_of
 from catalogo.use_cases import Feito
 from chassis.errors import RETRY_AFTER, Unavailable
 from chassis.group_commit import GroupCommit
-from chassis.postgres import Postgres
+from chassis.postgres import Postgres, query
 
 T = TypeVar("T")
 
-LARGEST = 128  # commands a transaction: more would not be cheaper each, and would hold the rows for longer
-QUEUE = 256  # commands that wait: two batches' worth, some tens of milliseconds
+LARGEST = 192  # commands a transaction: more would hardly be cheaper each, and would hold the rows for longer
+QUEUE = 256  # commands that wait: more than a batch's worth, some tens of milliseconds
 ATTEMPTS = 4  # of a batch that was overtaken
 KEYS = frozenset({"reservas_pkey", "itens_reserva_pkey", "movimentos_chave"})
 
-RESERVAS = text("""
+RESERVAS = """
 WITH r AS MATERIALIZED (
   SELECT reserva_id, status, expira_em FROM reservas
-  WHERE reserva_id = ANY(CAST(:ids AS uuid[])) ORDER BY reserva_id FOR UPDATE
+  WHERE reserva_id = ANY(CAST(%(ids)s AS uuid[])) ORDER BY reserva_id FOR UPDATE
 )
 SELECT r.*, i.produto_id, i.nome, i.preco_centavos, i.quantidade
 FROM r LEFT JOIN itens_reserva i USING (reserva_id) ORDER BY r.reserva_id, i.produto_id
-""")
-EXISTEM = text("SELECT EXISTS (SELECT FROM reservas WHERE reserva_id = ANY(CAST(:ids AS uuid[])))")
+"""
+EXISTEM = "SELECT EXISTS (SELECT FROM reservas WHERE reserva_id = ANY(CAST(%(ids)s AS uuid[]))) AS existe"
 # Materialised: the last row's clock is read after the last lock was waited for.
-SALDOS = text("""
+SALDOS = """
 WITH p AS MATERIALIZED (
   SELECT produto_id, nome, preco_centavos, ativo, excluido_em IS NOT NULL AS excluido, disponivel FROM produtos
-  WHERE produto_id = ANY(CAST(:ids AS integer[])) ORDER BY produto_id FOR NO KEY UPDATE
+  WHERE produto_id = ANY(CAST(%(ids)s AS integer[])) ORDER BY produto_id FOR NO KEY UPDATE
 )
 SELECT p.*, clock_timestamp() AS agora FROM p
-""")
-AJUSTADOS = text("""
-SELECT chave, produto_id, operacao, quantidade FROM movimentos_estoque WHERE chave = ANY(CAST(:chaves AS text[]))
-""")
+"""
+AJUSTADOS = """
+SELECT chave, produto_id, operacao, quantidade FROM movimentos_estoque WHERE chave = ANY(CAST(%(chaves)s AS text[]))
+"""
 # What is written goes in one statement, put together from the parts that have something to write.
 MOVIMENTOS = """
 WITH m AS (
   SELECT * FROM unnest(
-    CAST(:produto_ids AS integer[]), CAST(:operacoes AS text[]), CAST(:chaves AS text[]), CAST(:quens AS text[]),
-    CAST(:quantidades AS integer[]), CAST(:repostos AS integer[]), CAST(:disponiveis AS integer[]),
-    CAST(:reservados AS integer[]), CAST(:vendidos AS integer[]), CAST(:baixados AS integer[])
+    CAST(%(produto_ids)s AS integer[]), CAST(%(operacoes)s AS text[]), CAST(%(chaves)s AS text[]),
+    CAST(%(quens)s AS text[]),
+    CAST(%(quantidades)s AS integer[]), CAST(%(repostos)s AS integer[]), CAST(%(disponiveis)s AS integer[]),
+    CAST(%(reservados)s AS integer[]), CAST(%(vendidos)s AS integer[]), CAST(%(baixados)s AS integer[])
   ) AS m (produto_id, operacao, chave, quem, quantidade, reposto, disponivel, reservado, vendido, baixado)
 ), movimento AS (
   INSERT INTO movimentos_estoque
@@ -88,17 +89,19 @@ WITH m AS (
 NOVAS = """
 nova AS (
   INSERT INTO reservas (reserva_id, status, expira_em)
-  SELECT * FROM unnest(CAST(:novas AS uuid[]), CAST(:novos_status AS text[]), CAST(:vencimentos AS timestamptz[]))
+  SELECT * FROM unnest(CAST(%(novas)s AS uuid[]), CAST(%(novos_status)s AS text[]),
+                       CAST(%(vencimentos)s AS timestamptz[]))
     AS n (reserva_id, status, expira_em) ORDER BY reserva_id
 ), item AS (
   INSERT INTO itens_reserva (reserva_id, produto_id, nome, preco_centavos, quantidade)
-  SELECT * FROM unnest(CAST(:item_reservas AS uuid[]), CAST(:item_produtos AS integer[]), CAST(:item_nomes AS text[]),
-                       CAST(:item_precos AS integer[]), CAST(:item_quantidades AS integer[])) ORDER BY 1, 2
+  SELECT * FROM unnest(CAST(%(item_reservas)s AS uuid[]), CAST(%(item_produtos)s AS integer[]),
+                       CAST(%(item_nomes)s AS text[]), CAST(%(item_precos)s AS integer[]),
+                       CAST(%(item_quantidades)s AS integer[])) ORDER BY 1, 2
 ), """
 MUDADAS = """
 mudada AS (
   UPDATE reservas r SET status = n.status, mudada_em = clock_timestamp()
-  FROM unnest(CAST(:mudadas AS uuid[]), CAST(:mudados_status AS text[])) AS n (reserva_id, status)
+  FROM unnest(CAST(%(mudadas)s AS uuid[]), CAST(%(mudados_status)s AS text[])) AS n (reserva_id, status)
   WHERE r.reserva_id = n.reserva_id
 ), """
 SALDOS_NOVOS = f"""
@@ -112,14 +115,14 @@ SELECT {PRODUTO} FROM p JOIN categorias c USING (categoria_id)
 """  # noqa: S608  the columns are ours
 
 
-HA_VENCIDAS = text("""
+HA_VENCIDAS = """
 SELECT NOT pg_is_in_recovery()
-  AND EXISTS (SELECT FROM reservas WHERE status = 'ATIVA' AND expira_em <= clock_timestamp())
-""")
-VENCIDAS = text("""
+  AND EXISTS (SELECT FROM reservas WHERE status = 'ATIVA' AND expira_em <= clock_timestamp()) AS ha
+"""
+VENCIDAS = """
 SELECT reserva_id FROM reservas WHERE status = 'ATIVA' AND expira_em <= clock_timestamp()
-ORDER BY expira_em LIMIT :limite FOR UPDATE SKIP LOCKED
-""")
+ORDER BY expira_em LIMIT %(limite)s FOR UPDATE SKIP LOCKED
+"""
 
 FREE_TEXT = frozenset({"quens", "item_nomes"})  # columns that only the driver may quote
 NO_LOCK = datetime.min.replace(tzinfo=UTC)  # the clock of a transaction that holds no product: it compares with nothing
@@ -212,7 +215,7 @@ def _look_again(connection: Connection, refused: set[UUID]) -> None:
 
     Then the answer is that reservation, not a refusal. An accepted one needs no second look: its key is unique.
     """
-    if refused and connection.execute(EXISTEM, {"ids": _array([key.hex for key in refused])}).scalar_one():
+    if refused and query(connection, EXISTEM, {"ids": _array([key.hex for key in refused])})[0].existe:
         raise Overtaken
 
 
@@ -232,11 +235,11 @@ def _abrir(connection: Connection, comandos: Iterable[Comando]) -> Livro:
 
 def _reservas(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Reserva]:
     known = [reserva_id.hex for reserva_id in ids]
-    rows = connection.execute(RESERVAS, {"ids": _array(known)}) if known else ()
+    rows = query(connection, RESERVAS, {"ids": _array(known)}) if known else ()
     return {key: _reserva(list(group)) for key, group in groupby(rows, attrgetter("reserva_id"))}
 
 
-def _reserva(rows: Sequence[Row[Any]]) -> Reserva:
+def _reserva(rows: Sequence[Any]) -> Reserva:
     first = rows[0]
     itens = tuple(
         ItemReserva(row.produto_id, row.nome, row.preco_centavos, row.quantidade)
@@ -248,19 +251,19 @@ def _reserva(rows: Sequence[Row[Any]]) -> Reserva:
 
 def _saldos(connection: Connection, ids: Iterable[int]) -> tuple[datetime, dict[int, Saldo]]:
     known = list(ids)
-    rows = connection.execute(SALDOS, {"ids": _array(known)}).all() if known else []
+    rows = query(connection, SALDOS, {"ids": _array(known)}) if known else []
     saldos = {row.produto_id: Saldo(*row[:6]) for row in rows}
     return (rows[-1].agora if rows else NO_LOCK), saldos
 
 
 def _feitos(connection: Connection, chaves: Mapping[str, UUID]) -> dict[UUID, Ajustado]:
-    rows = connection.execute(AJUSTADOS, {"chaves": list(chaves)}) if chaves else ()
+    rows = query(connection, AJUSTADOS, {"chaves": list(chaves)}) if chaves else ()
     return {chaves[row.chave]: Ajustado(row.produto_id, Operacao(row.operacao), row.quantidade) for row in rows}
 
 
 @cache
-def _gravacao(novas: bool, mudadas: bool) -> TextClause:  # noqa: FBT001  two flags, four statements
-    return text(MOVIMENTOS + NOVAS * novas + MUDADAS * mudadas + SALDOS_NOVOS)
+def _gravacao(novas: bool, mudadas: bool) -> str:  # noqa: FBT001  two flags, four statements
+    return MOVIMENTOS + NOVAS * novas + MUDADAS * mudadas + SALDOS_NOVOS
 
 
 def _gravar(connection: Connection, livro: Livro) -> list[Produto]:
@@ -280,10 +283,9 @@ def _gravar(connection: Connection, livro: Livro) -> list[Produto]:
         "mudados_status": _array([reserva.status for reserva in mudadas]),
     }
     try:
-        rows = connection.execute(_gravacao(bool(novas), bool(mudadas)), values)
-        return [produto_of(row) for row in rows.mappings()]
+        return [produto_of(row) for row in query(connection, _gravacao(bool(novas), bool(mudadas)), values)]
     except IntegrityError as exc:
-        if getattr(getattr(exc.orig, "diag", None), "constraint_name", None) in KEYS:
+        if exc.diag.constraint_name in KEYS:
             raise Overtaken from exc
         raise
 
@@ -312,7 +314,7 @@ def _ajustados(comandos: Sequence[Comando], recusas: Sequence[CatalogoError | No
 
 
 def _expirar(connection: Connection, limite: int, quem: str) -> tuple[int, Sequence[Produto]]:
-    if not connection.execute(HA_VENCIDAS).scalar_one():
+    if not query(connection, HA_VENCIDAS)[0].ha:
         return 0, ()
-    ids = [row.reserva_id for row in connection.execute(VENCIDAS, {"limite": limite})]
+    ids = [row.reserva_id for row in query(connection, VENCIDAS, {"limite": limite})]
     return len(ids), executar(connection, [Consultar(reserva_id, quem) for reserva_id in ids]).mudados

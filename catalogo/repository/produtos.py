@@ -132,7 +132,7 @@ def _excluir(connection: Connection, produto_id: int) -> Produto:
 
 def _criar_categoria(connection: Connection, nova: NovaCategoria) -> Categoria:
     values = {"nome": nova.nome, "chave": unique_key(nova.nome), "descricao": nova.descricao}
-    row = connection.execute(CRIAR_CATEGORIA, values).mappings().one_or_none()
+    row = connection.execute(CRIAR_CATEGORIA, values).one_or_none()
     if row is None:
         raise CategoriaDuplicada(nova.nome)
     return categoria_of(row)

@@ -1,10 +1,12 @@
 """How rows become the domain's things."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection
 
 from catalogo.domain.produtos import Categoria, Produto
+from chassis.postgres import query
 
 # What `produto_of` reads; p and c are the aliases of produtos and categorias.
 PRODUTO = """
@@ -14,35 +16,35 @@ c.categoria_id, c.nome AS c_nome, c.descricao AS c_descricao, c.revisao AS c_rev
 """
 CATEGORIA = "categoria_id, nome, descricao, revisao"
 
-LER = text(f"""
+LER = f"""
 SELECT {PRODUTO} FROM produtos p JOIN categorias c USING (categoria_id)
-WHERE p.produto_id = ANY(CAST(:ids AS integer[]))
-""")  # noqa: S608  the columns are ours
+WHERE p.produto_id = ANY(CAST(%(ids)s AS integer[]))
+"""  # noqa: S608  the columns are ours
 
 
 def ler(connection: Connection, ids: Iterable[int]) -> dict[int, Produto]:
     """Products by id, deleted ones included."""
     known = list(ids)
-    rows = connection.execute(LER, {"ids": known}).mappings() if known else ()
-    return {row["produto_id"]: produto_of(row) for row in rows}
+    rows = query(connection, LER, {"ids": known}) if known else ()
+    return {row.produto_id: produto_of(row) for row in rows}
 
 
-def produto_of(row: RowMapping) -> Produto:
+def produto_of(row: Any) -> Produto:  # noqa: ANN401  named tuples of a query
     return Produto(
-        produto_id=row["produto_id"],
-        nome=row["nome"],
-        descricao=row["descricao"],
-        preco_centavos=row["preco_centavos"],
-        categoria=Categoria(row["categoria_id"], row["c_nome"], row["c_descricao"], row["c_revisao"]),
-        estoque=row["disponivel"],
-        imagem_url=row["imagem_url"],
-        ativo=row["ativo"],
-        versao=row["versao"],
-        criado_em=row["criado_em"],
-        excluido=row["excluido"],
-        revisao=row["revisao"],
+        produto_id=row.produto_id,
+        nome=row.nome,
+        descricao=row.descricao,
+        preco_centavos=row.preco_centavos,
+        categoria=Categoria(row.categoria_id, row.c_nome, row.c_descricao, row.c_revisao),
+        estoque=row.disponivel,
+        imagem_url=row.imagem_url,
+        ativo=row.ativo,
+        versao=row.versao,
+        criado_em=row.criado_em,
+        excluido=row.excluido,
+        revisao=row.revisao,
     )
 
 
-def categoria_of(row: RowMapping) -> Categoria:
-    return Categoria(row["categoria_id"], row["nome"], row["descricao"], row["revisao"])
+def categoria_of(row: Any) -> Categoria:  # noqa: ANN401
+    return Categoria(row.categoria_id, row.nome, row.descricao, row.revisao)
