@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import count, pairwise
 from typing import Any
 
+from chassis.errors import DeadlineExceeded, Exhausted
 from pedidos.domain import (
     SEGUINTES,
     Cliente,
@@ -41,6 +42,19 @@ class Fault(StrEnum):
     ANSWER_LOST = "hears nothing of"  # the call fails and was done
     SLEEPS_BEFORE = "is frozen before"  # others do all the work meanwhile, then it goes on
     SLEEPS_AFTER = "is frozen after"
+    NO_TIME = "has no time left when it is the turn of"  # the queue of steps refuses it: nothing was done
+    QUEUE_FULL = "finds no room in the queue for"  # the same
+
+
+BEGINNINGS = frozenset({"ComprasFake.buscar", "ComprasFake.registrar"})  # may be refused for a full queue
+QUEUED = BEGINNINGS | {"ComprasFake.gravar", "ComprasFake.responder", "ComprasFake.desistir"}
+REFUSALS = (ServicoIndisponivel, DeadlineExceeded, Exhausted)
+
+
+def faults_of(call: str) -> list[Fault]:
+    """What can go wrong with a call of that name."""
+    names = {Fault.NO_TIME: QUEUED, Fault.QUEUE_FULL: BEGINNINGS}
+    return [fault for fault in Fault if call in names.get(fault, {call})]
 
 
 @dataclass
@@ -90,7 +104,7 @@ class World:
         """Completers come and go until none of them dies and nothing is left to do."""
         for _ in range(PATIENCE):
             self.relogio.avancar(6)
-            with suppress(Died, ServicoIndisponivel):
+            with suppress(Died, *REFUSALS):
                 await self.process().completer.passada()
             if not self.open_work():
                 return
@@ -128,22 +142,36 @@ class Process:
             self._world.relogio.avancar(1)  # who asks again and again has waited in between
         fault = plan.faults.get(len(plan.calls))
         plan.calls.append(name)
-        await self._suffer(fault, {Fault.DIE_BEFORE: Died, Fault.REFUSED: ServicoIndisponivel}, Fault.SLEEPS_BEFORE)
+        await self._suffer(fault, BEFORE, Fault.SLEEPS_BEFORE)
         try:
             return await call()
         finally:  # a refusal is an answer too: it may be lost, or heard late
-            afterwards = {Fault.DIE_AFTER: Died, Fault.ANSWER_LOST: ServicoIndisponivel}
-            await self._suffer(fault, afterwards, Fault.SLEEPS_AFTER)
+            await self._suffer(fault, AFTERWARDS, Fault.SLEEPS_AFTER)
 
-    async def _suffer(self, fault: Fault | None, ends: dict[Fault, type[BaseException]], sleep: Fault) -> None:
+    async def _suffer(self, fault: Fault | None, ends: dict[Fault, Callable[[], BaseException]], sleep: Fault) -> None:
         if fault is sleep:
             await self._world.meanwhile()
-        if fault not in ends:
-            return
-        if ends[fault] is Died:
-            self._dead = True
-            raise Died
-        raise ServicoIndisponivel("vizinho")
+        if fault in ends:
+            end = ends[fault]()
+            self._dead = self._dead or isinstance(end, Died)
+            raise end
+
+
+def _away() -> ServicoIndisponivel:
+    return ServicoIndisponivel("vizinho")
+
+
+def _full() -> Exhausted:
+    return Exhausted("cheia")
+
+
+BEFORE: dict[Fault, Callable[[], BaseException]] = {
+    Fault.DIE_BEFORE: Died,
+    Fault.REFUSED: _away,
+    Fault.NO_TIME: DeadlineExceeded,
+    Fault.QUEUE_FULL: _full,
+}
+AFTERWARDS: dict[Fault, Callable[[], BaseException]] = {Fault.DIE_AFTER: Died, Fault.ANSWER_LOST: _away}
 
 
 @dataclass
@@ -157,7 +185,7 @@ class Told:
     async def hear(self, call: Awaitable[bytes]) -> None:
         try:
             self.answers.append(await call)
-        except (Died, ServicoIndisponivel):
+        except (Died, *REFUSALS):
             self.unknown += 1
         except ErroPedido as exc:
             self.refusals.append(exc)

@@ -11,7 +11,22 @@ from dataclasses import dataclass
 import pytest
 
 from pedidos.domain import ErroPedido, EstoqueInsuficiente, StatusPedido
-from tests.model.crash_world import CHAVE, ESTOQUE, SESSAO, Died, Fault, Plan, Told, World, check, solicitacao
+from tests.model.crash_world import (
+    BEGINNINGS,
+    CHAVE,
+    ESTOQUE,
+    QUEUED,
+    REFUSALS,
+    SESSAO,
+    Died,
+    Fault,
+    Plan,
+    Told,
+    World,
+    check,
+    faults_of,
+    solicitacao,
+)
 
 OUTRA_CHAVE = CHAVE.replace("1", "2")
 Scenario = Callable[[World], Awaitable[Told]]
@@ -131,14 +146,14 @@ async def _until_known(world: World, told: Told, chave: str = CHAVE) -> Told:
 
 async def _cancel(world: World) -> None:
     for pedido_id in list(world.banco.pedidos):
-        with suppress(Died, ErroPedido):
+        with suppress(Died, ErroPedido, *REFUSALS):
             await world.process().mudancas.cancelar(pedido_id, "mudei de ideia")
 
 
 async def _bakery(world: World, *passos: StatusPedido) -> None:
     for pedido_id in list(world.banco.pedidos):
         for passo in passos:
-            with suppress(Died, ErroPedido):
+            with suppress(Died, ErroPedido, *REFUSALS):
                 await world.process().mudancas.mudar_status(pedido_id, passo)
 
 
@@ -212,10 +227,10 @@ CASES = {
 
 
 def single_faults(case: Case) -> Iterator[dict[int, Fault]]:
-    calls = len(run(case, {}).calls)
-    assert calls > 4, "the run without faults does its work"
-    for point in range(calls):
-        for fault in Fault:
+    calls = run(case, {}).calls
+    assert len(calls) > 4, "the run without faults does its work"
+    for point, call in enumerate(calls):
+        for fault in faults_of(call):
             yield {point: fault}
 
 
@@ -233,10 +248,10 @@ def test_every_pair_of_faults_leaves_a_shop_in_order(name: str) -> None:
     """The second fault hits whatever comes after the first: the retry, the completer, the completer's completer."""
     runs = 0
     for first in single_faults(CASES[name]):
-        calls = len(_explained(CASES[name], first).calls)
+        calls = _explained(CASES[name], first).calls
         (point,) = first
-        for later in range(point + 1, calls):
-            for fault in Fault:
+        for later, call in enumerate(calls[point + 1 :], point + 1):
+            for fault in faults_of(call):
                 _explained(CASES[name], first | {later: fault})
                 runs += 1
     print(f"{name}: {runs} pairs of faults")  # noqa: T201
@@ -260,6 +275,32 @@ def calls_of(case: Case, faults: dict[int, Fault]) -> list[str]:
         return world.plan.calls + ["?"] * 100
 
     return asyncio.run(live())
+
+
+BY_THE_QUEUE = (Fault.NO_TIME, Fault.QUEUE_FULL)
+REFUSED = [(call, fault) for call in sorted(QUEUED) for fault in BY_THE_QUEUE if fault in faults_of(call)]
+
+
+@pytest.mark.parametrize(("call", "fault"), REFUSED)
+def test_what_the_queue_refuses_did_not_happen_and_the_next_call_goes_on(call: str, fault: Fault) -> None:
+    """Refused at its beginning an order leaves nothing; refused later it is the next call's, which need not wait."""
+    short = call == "ComprasFake.desistir"  # of stock, for an attempt that is given up
+    point = run(CASES["restocked late" if short else "one call"], {}).calls.index(call)
+
+    async def live() -> None:
+        world = World(Plan({point: fault}), quantidade=ESTOQUE[1] + short)
+        told = await _call(world, Told())
+        assert (told.answers, told.refusals, told.unknown) == ([], [], 1)
+        if call in BEGINNINGS:
+            assert not world.banco.compras
+            assert not world.catalogo.reservas
+        world.restock(1)
+        again = await _call(world, Told())
+        assert (len(again.answers), again.refusals, again.unknown) == (1, [], 0)
+        await world.settle()
+        check(world)
+
+    asyncio.run(live())
 
 
 def test_cart_that_went_on_is_not_cleared() -> None:
