@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from psycopg2.errors import LockNotAvailable
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from chassis.group_commit import Run
+from chassis.postgres import query
 from pedidos.domain import Evento
 
 T = TypeVar("T")
@@ -43,6 +43,7 @@ LIMPAR = """
 DELETE FROM eventos_saida WHERE id IN (
   SELECT id FROM (SELECT id, enviado_em FROM eventos_saida ORDER BY id LIMIT %(limite)s) AS primeiros
    WHERE enviado_em < now() - %(segundos)s * interval '1 second')
+RETURNING id
 """
 
 
@@ -57,24 +58,21 @@ class SaidaPostgres:
         """As the port says. `publicar` runs again in a rare repetition of the transaction: at least once."""
 
         def work(connection: Connection) -> int:
-            linhas = connection.exec_driver_sql(LER, {**self._travar, "limite": limite}).all()
+            linhas = query(connection, LER, {**self._travar, "limite": limite})
             if linhas:
                 publicar([Evento(*linha[1:]) for linha in linhas])
-                connection.exec_driver_sql(MARCAR, {"ids": [linha[0] for linha in linhas]})
+                query(connection, MARCAR, {"ids": [linha[0] for linha in linhas]})
             return len(linhas)
 
         try:
             return await self._run(work)
-        except DBAPIError as exc:
-            if isinstance(exc.orig, LockNotAvailable):
-                return 0
-            raise
+        except LockNotAvailable:
+            return 0
 
     async def limpar(self, segundos: float, limite: int) -> int:
         def work(connection: Connection) -> int:
-            if not connection.exec_driver_sql(TRAVAR_LIMPEZA, {"lock": LOCK_LIMPAR}).scalar():
-                return 0
-            return connection.exec_driver_sql(LIMPAR, {"segundos": segundos, "limite": limite}).rowcount
+            [(minha,)] = query(connection, TRAVAR_LIMPEZA, {"lock": LOCK_LIMPAR})
+            return len(query(connection, LIMPAR, {"segundos": segundos, "limite": limite})) if minha else 0
 
         return await self._run(work)
 

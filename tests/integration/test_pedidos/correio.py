@@ -18,7 +18,7 @@ class Morto(Exception):  # noqa: N818  named after what happened
     """The relay died here."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Correio:
     """`de_outro`: the outbox as another instance sees it. `unsent`: what has not left. `later`: seconds go by."""
 
