@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from itertools import cycle
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from google.protobuf.message import Message
 
@@ -14,8 +16,9 @@ from catalogo.vitrine.window import VitrineEmMemoria
 from chassis.paging import PageTokens
 from tests.fakes.catalogo import Armazem, FakeAlteracoes, FakeEstoque, FakeProdutos
 from tests.integration.test_catalogo.conftest import Database
-from tests.integration.test_catalogo.test_service import Process
-from tests.model.answers import Answer, Door, GrpcDoor, LocalDoor
+from tests.integration.test_catalogo.test_service import Process, environment
+from tests.model.answers import Answer, Door, GrpcDoor, LocalDoor, channel_to
+from tests.model.explaining import Call
 from tests.model.models.catalogo import Saldo
 
 PATIENCE = 30.0  # seconds that something may take which happens by itself
@@ -31,6 +34,7 @@ class Retrato(NamedTuple):
 
 class Porta(Door, Protocol):
     mostra_logo: bool  # whether a read of the window shows what was answered before, without a moment's wait
+    pode_calar: bool  # whether a call may stay without an answer
 
     def retrato(self, categorias: Collection[int], reservas: Collection[str]) -> Retrato: ...
 
@@ -50,7 +54,7 @@ class Porta(Door, Protocol):
 class PortaLocal(LocalDoor):
     """Every example has a catalog of its own."""
 
-    mostra_logo = True
+    mostra_logo, pode_calar = True, False
 
     def __init__(self) -> None:
         self._armazem = Armazem()
@@ -90,20 +94,22 @@ class PortaLocal(LocalDoor):
         await self._catalogo.expirar_reservas("varredura")
 
 
-class PortaGrpc(GrpcDoor):
+class PortaGrpc:
     """All examples share a database: each looks only at what is its own."""
 
-    mostra_logo = True
+    mostra_logo, pode_calar = True, False
 
-    def __init__(self, process: Process, database: Database, channel: Any) -> None:
-        super().__init__(channel, SERVICE)
-        self._process = process
+    def __init__(self, database: Database, door: GrpcDoor) -> None:
+        self._door = door
         self._database = database
         self._sql = database.connect()
         self._sql.set_session(isolation_level="REPEATABLE READ", readonly=True)
 
     def close(self) -> None:
         self._sql.close()
+
+    async def call(self, rpc: str, request: Message) -> Answer:
+        return await self._door.call(rpc, request)
 
     def retrato(self, categorias: Collection[int], reservas: Collection[str]) -> Retrato:
         with self._sql, self._sql.cursor() as cursor:
@@ -153,3 +159,64 @@ class PortaGrpc(GrpcDoor):
                 [list(reservas)],
             )
             return cursor.fetchone() is not None
+
+
+class Instancia:
+    """A process that may be killed and started again, and a door to it."""
+
+    def __init__(self, database: Database, name: str, folder: Path) -> None:
+        self.name = name
+        self._environment = environment(database, name)
+        self._log = folder / f"{name}.log"
+
+    async def start(self) -> None:
+        self._process = Process(self._environment, self._log)
+        async with asyncio.timeout(PATIENCE):
+            while not self._process.serving(""):  # noqa: ASYNC110  what changes is in another process
+                await asyncio.sleep(0.02)
+        self._channel = await channel_to(self._process.target)  # a new one need not wait to try again
+        self.door = GrpcDoor(self._channel, SERVICE)
+
+    def kill(self) -> None:
+        self._process.popen.kill()
+        self._process.popen.wait()
+
+    async def leave(self) -> None:
+        """Lets go of a process that was killed."""
+        self._process.channel.close()
+        await self._channel.close()
+
+
+class PortaMortal(PortaGrpc):
+    """Two processes on one database, which take turns to be asked, and may be killed."""
+
+    mostra_logo, pode_calar = False, True
+
+    def __init__(self, database: Database, instancias: Sequence[Instancia]) -> None:
+        super().__init__(database, instancias[0].door)
+        self._instancias = instancias
+        self._vez = cycle(instancias)
+
+    async def call(self, rpc: str, request: Message) -> Answer:
+        return await next(self._vez).door.call(rpc, request)
+
+    async def morre(self, calls: Sequence[Call], qual: int, milissegundos: int) -> list[Answer]:
+        """Asks all at once and kills one of the two a moment later; it serves again when this returns."""
+        instancia = self._instancias[qual]
+        asked = [asyncio.create_task(self.call(*call)) for call in calls]
+        await asyncio.sleep(milissegundos / 1000)  # the moment is the point
+        instancia.kill()
+        told = await asyncio.gather(*asked)
+        await instancia.leave()
+        await self._silencio(instancia.name)
+        await instancia.start()
+        return told
+
+    async def _silencio(self, name: str) -> None:
+        """Returns when the database has done with what the dead process had asked for."""
+        async with asyncio.timeout(PATIENCE):
+            while self._database.query(BACKENDS, f"{name}%"):  # noqa: ASYNC110  as above
+                await asyncio.sleep(0.02)
+
+
+BACKENDS = "SELECT FROM pg_stat_activity WHERE application_name LIKE %s"

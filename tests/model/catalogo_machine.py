@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
-from tests.model.answers import Answer, Refusal, invalid
-from tests.model.catalogo_doors import Porta
+from tests.model.answers import Answer, Refusal, Unknown, invalid
+from tests.model.catalogo_doors import Porta, PortaMortal
 from tests.model.explaining import Call
 from tests.model.machine import Machine, Run, eventually
 from tests.model.models.catalogo import Catalogo
@@ -215,6 +215,7 @@ class CatalogoMachine(Machine[Porta, Catalogo]):
 
     def said(self, answer: Answer) -> Answer:
         """The end of a reservation is a moment of the service's clock: once told, it stays."""
+        assert self.door.pode_calar or not isinstance(answer, Unknown), answer
         reserva = answer if isinstance(answer, pb.Reserva) else getattr(answer, "reserva", None)
         if reserva is None:
             return answer
@@ -331,3 +332,19 @@ class CatalogoMachine(Machine[Porta, Catalogo]):
             (Call("AtualizarEstoque", ajustar(**ajuste, request_id="1")), "request_id"),
             (Call("CriarProduto", criar(produto=pb.Produto(**(produto | {"nome": " "})))), "produto.nome"),
         ]
+
+
+class CatalogoMortalMachine(CatalogoMachine):
+    """The same, while processes die: what was not answered may have happened, and is found again by its key."""
+
+    door: PortaMortal
+
+    @rule(
+        comandos=st.lists(de_estoque, min_size=2, max_size=4),
+        qual=st.integers(0, 1),
+        milissegundos=st.sampled_from([0, 0, 1, 1, 2, 3, 5]),
+    )
+    def morre(self, comandos: list[Comando], qual: int, milissegundos: int) -> None:
+        calls = list(map(self._call, comandos))
+        self.asked += calls
+        self.explained(calls, self.run(self.door.morre(calls, qual, milissegundos)))

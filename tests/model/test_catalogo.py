@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from catalogo.migrate import migrate
+from catalogo.servicer import SERVICE
 from tests.conftest import PostgresServer
 from tests.integration.test_catalogo.conftest import Database
 from tests.integration.test_catalogo.test_service import running
-from tests.model.answers import channel_to
-from tests.model.catalogo_doors import PortaGrpc, PortaLocal
-from tests.model.catalogo_machine import CatalogoMachine
+from tests.model.answers import GrpcDoor, channel_to
+from tests.model.catalogo_doors import Instancia, PortaGrpc, PortaLocal, PortaMortal
+from tests.model.catalogo_machine import CatalogoMachine, CatalogoMortalMachine
 from tests.model.machine import check
 
 
@@ -26,19 +29,27 @@ def test_over_fakes(runner: asyncio.Runner) -> None:
 
 
 @pytest.fixture(scope="module")
-def catalogo(
-    postgres_server: PostgresServer, runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[PortaGrpc]:
+def database(postgres_server: PostgresServer) -> Iterator[Database]:
     database = Database(postgres_server, "modelo_catalogo")
     migrate(database.owner, "catalogo_app", seed=False)
-    with running(database, "catalogo-1", tmp_path_factory.mktemp("catalogo")) as process:
-        channel = runner.run(channel_to(process.target))
-        door = PortaGrpc(process, database, channel)
-        yield door
-        door.close()
-        runner.run(channel.close())
+    yield database
     database.audit()
 
 
-def test_over_a_process(catalogo: PortaGrpc, runner: asyncio.Runner) -> None:
-    check(lambda: CatalogoMachine(catalogo, runner.run), examples=60, steps=30)
+def test_over_a_process(database: Database, runner: asyncio.Runner, tmp_path: Path) -> None:
+    with running(database, "catalogo-1", tmp_path) as process:
+        channel = runner.run(channel_to(process.target))
+        with closing(PortaGrpc(database, GrpcDoor(channel, SERVICE))) as door:
+            check(lambda: CatalogoMachine(door, runner.run), examples=60, steps=30)
+        runner.run(channel.close())
+
+
+def test_over_two_processes_that_die(database: Database, runner: asyncio.Runner, tmp_path: Path) -> None:
+    instancias = [Instancia(database, f"mortal-{number}", tmp_path) for number in (1, 2)]
+    for instancia in instancias:
+        runner.run(instancia.start())
+    with closing(PortaMortal(database, instancias)) as door:
+        check(lambda: CatalogoMortalMachine(door, runner.run), examples=12, steps=20)
+    for instancia in instancias:
+        instancia.kill()
+        runner.run(instancia.leave())
