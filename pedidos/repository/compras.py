@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from chassis.errors import DeadlineExceeded
 from chassis.group_commit import Run
+from chassis.postgres import query
 from pedidos.domain import (
     Carrinho,
     Compra,
@@ -48,15 +49,15 @@ class ComprasPostgres:
         self._gravar = fila.passo(self._gravar_lote)
         self._responder = fila.passo(self._responder_lote)
         self._abandonar = fila.passo(self._abandonar_lote)
-        self._concluir = fila.passo(_concluir_lote)
+        self._concluir = fila.passo(_concluir_lote, esquecivel=True)
 
     async def buscar(self, chave: str) -> Compra | None:
         return await self._buscar(chave)
 
     async def buscar_por_carrinho(self, sessao_id: str, versao: int) -> Compra | None:
         def work(connection: Connection) -> Compra | None:
-            row = connection.execute(sql.BUSCAR_POR_CARRINHO, {"sessao_id": sessao_id, "versao": versao}).first()
-            return rows.compra(row, minha=False) if row else None
+            found = query(connection, sql.BUSCAR_POR_CARRINHO, {"sessao_id": sessao_id, "versao": versao})
+            return rows.compra(found[0], minha=False) if found else None
 
         return await self._run(work)
 
@@ -69,9 +70,9 @@ class ComprasPostgres:
 
     async def assumir(self, pedido_id: str) -> Compra | None:
         def work(connection: Connection) -> Compra | None:
-            row = connection.execute(sql.ASSUMIR, {"pedido_id": pedido_id, **self._arrendar}).first()
-            if row is not None:
-                return rows.compra(row, minha=True)
+            found = query(connection, sql.ASSUMIR, {"pedido_id": pedido_id, **self._arrendar})
+            if found:
+                return rows.compra(found[0], minha=True)
             return _reler(connection, [pedido_id]).get(pedido_id)
 
         return await self._run(work)
@@ -87,7 +88,7 @@ class ComprasPostgres:
             return await self._abandonar((compra, falha))
 
         def work(connection: Connection) -> Compra:
-            if connection.execute(sql.CANCELAR_PENDENTE, {"pedido_id": compra.pedido_id}).first() is None:
+            if not query(connection, sql.CANCELAR_PENDENTE, {"pedido_id": compra.pedido_id}):
                 return _reler(connection, [compra.pedido_id])[compra.pedido_id]
             return self._abandonar_lote(connection, [(compra, falha)])[0]
 
@@ -101,17 +102,17 @@ class ComprasPostgres:
 
     async def soltar(self, compra: Compra, segundos: float = 0.0) -> None:
         dados = {**self._arrendar, "pedido_id": compra.pedido_id, "segundos": segundos}
-        await self._run(lambda connection: connection.execute(sql.SOLTAR, dados))
+        await self._run(lambda connection: query(connection, sql.SOLTAR, dados))
 
     async def vencidas(self, limite: int) -> list[Compra]:
         def work(connection: Connection) -> list[Compra]:
-            found = connection.execute(sql.VENCIDAS, {"limite": limite, **self._arrendar})
+            found = query(connection, sql.VENCIDAS, {"limite": limite, **self._arrendar})
             return [rows.compra(row, minha=True) for row in found]
 
         return sorted(await self._run(work), key=lambda compra: compra.pedido_id)
 
     async def limpar(self) -> int:
-        return await self._run(lambda connection: connection.execute(sql.LIMPAR).rowcount)
+        return await self._run(lambda connection: len(query(connection, sql.LIMPAR)))
 
     def _registrar_lote(self, connection: Connection, lote: Sequence[Registro]) -> list[Compra | None]:
         lista = [
@@ -121,7 +122,7 @@ class ComprasPostgres:
         colunas = dict(
             zip(("chaves", "fingerprints", "sessoes", "versoes", "solicitacoes"), _colunas(lista), strict=True)
         )
-        novas = {row.chave: row for row in connection.execute(sql.REGISTRAR, {**colunas, **self._arrendar})}
+        novas = {row.chave: row for row in query(connection, sql.REGISTRAR, {**colunas, **self._arrendar})}
         # Of two with one key in this batch the first made the row, so a row is given out once.
         feitas = [_nova(registro, row) if (row := novas.pop(registro[0], None)) else None for registro in lote]
         tomadas = [chave for (chave, *_), feita in zip(lote, feitas, strict=True) if feita is None]
@@ -137,19 +138,19 @@ class ComprasPostgres:
         ]
         colunas = (*_colunas(pedidos), *_colunas(itens_lote))
         nomes = ("pedido_ids", "totais", "corpos", "donos", "produtos", "nomes", "precos", "quantidades")
-        found = connection.execute(sql.GRAVAR, {**dict(zip(nomes, colunas, strict=True)), **self._arrendar})
+        found = query(connection, sql.GRAVAR, {**dict(zip(nomes, colunas, strict=True)), **self._arrendar})
         return _movidas(connection, [compra for compra, *_ in lote], {row.pedido_id for row in found}, Etapa.GRAVADA)
 
     def _responder_lote(self, connection: Connection, lote: Sequence[Compra]) -> list[Compra]:
         pedido_ids = [compra.pedido_id for compra in lote]
-        found = list(connection.execute(sql.CONFIRMAR, {"pedido_ids": pedido_ids}))
+        found = query(connection, sql.CONFIRMAR, {"pedido_ids": pedido_ids})
         seqs = {row.pedido_id: row.eventos for row in found}
         if len(found) < len(lote):
-            found += connection.execute(sql.CANCELADOS, {"pedido_ids": pedido_ids})
+            found += query(connection, sql.CANCELADOS, {"pedido_ids": pedido_ids})
         respostas = {row.pedido_id: self._resposta(rows.pedido(row)) for row in found}
         dados: dict[str, Any] = {"pedido_ids": list(respostas), "respostas": list(respostas.values())}
         dados["seqs"] = [seqs.get(pedido_id) for pedido_id in respostas]  # None: cancelled, its event is written
-        moved = {row.pedido_id for row in connection.execute(sql.RESPONDER, {**dados, **self._arrendar})}
+        moved = {row.pedido_id for row in query(connection, sql.RESPONDER, {**dados, **self._arrendar})}
         assert moved >= seqs.keys(), "an order was confirmed without its answer"  # rolls both back
         movidas = _movidas(connection, lote, moved, Etapa.RESPONDIDA)
         return [replace(c, resposta=respostas[c.pedido_id]) if c.pedido_id in moved else c for c in movidas]
@@ -157,19 +158,19 @@ class ComprasPostgres:
     def _abandonar_lote(self, connection: Connection, lote: Sequence[Abandono]) -> list[Compra]:
         lista = [(compra.pedido_id, compra.etapa.value, json.dumps(falha_em_dados(falha))) for compra, falha in lote]
         colunas = dict(zip(("pedido_ids", "etapas", "falhas"), _colunas(lista), strict=True))
-        moved = {row.pedido_id for row in connection.execute(sql.ABANDONAR, {**colunas, **self._arrendar})}
+        moved = {row.pedido_id for row in query(connection, sql.ABANDONAR, {**colunas, **self._arrendar})}
         movidas = _movidas(connection, [compra for compra, _ in lote], moved, Etapa.FALHANDO)
         falhas = {compra.pedido_id: falha for compra, falha in lote}
         return [replace(c, falha=falhas[c.pedido_id]) if c.pedido_id in moved else c for c in movidas]
 
 
 def _buscar(connection: Connection, chaves: Sequence[str]) -> list[Compra | None]:
-    found = {row.chave: row for row in connection.execute(sql.BUSCAR, {"chaves": list(chaves)})}
+    found = {row.chave: row for row in query(connection, sql.BUSCAR, {"chaves": list(chaves)})}
     return [rows.compra(found[chave], minha=False) if chave in found else None for chave in chaves]
 
 
 def _reler(connection: Connection, pedido_ids: Sequence[str]) -> dict[str, Compra]:
-    found = connection.execute(sql.RELER, {"pedido_ids": list(pedido_ids)})
+    found = query(connection, sql.RELER, {"pedido_ids": list(pedido_ids)})
     return {row.pedido_id: rows.compra(row, minha=False) for row in found}
 
 
@@ -181,12 +182,11 @@ def _movidas(connection: Connection, lote: Sequence[Compra], moved: set[str], et
 
 
 def _concluir_lote(connection: Connection, pedido_ids: Sequence[str]) -> list[None]:
-    connection.execute(sql.SEM_ESPERAR_DISCO)
-    connection.execute(sql.CONCLUIR, {"pedido_ids": list(pedido_ids)})
+    query(connection, sql.CONCLUIR, {"pedido_ids": list(pedido_ids)})
     return [None] * len(pedido_ids)
 
 
-def _nova(registro: Registro, row: Row[Any]) -> Compra:
+def _nova(registro: Registro, row: Any) -> Compra:  # noqa: ANN401  a named tuple of a query
     chave, solicitacao, carrinho = registro
     return Compra(
         pedido_id=row.pedido_id,

@@ -2,45 +2,37 @@
 
 # ruff: noqa: S608  only our own constants are put together
 
-from sqlalchemy import text
-
 from pedidos.repository.rows import COMPRA, PEDIDO
 
-_VENCE = "clock_timestamp() + :arrendamento * interval '1 second'"
+_VENCE = "clock_timestamp() + %(arrendamento)s * interval '1 second'"
 # Later than any change before it, also when two transactions on one order began in the other order.
 AGORA = "greatest(clock_timestamp(), p.atualizado_em + interval '1 microsecond')"
 
-BUSCAR = text(f"SELECT {COMPRA} FROM compras c WHERE c.chave = ANY(:chaves) AND c.etapa NOT IN ('FALHANDO', 'FALHOU')")
+BUSCAR = f"SELECT {COMPRA} FROM compras c WHERE c.chave = ANY(%(chaves)s) AND c.etapa NOT IN ('FALHANDO', 'FALHOU')"
 
-BUSCAR_POR_CARRINHO = text(
-    f"""SELECT {COMPRA} FROM compras c
-        WHERE c.sessao_id = :sessao_id AND c.carrinho_versao = :versao AND c.etapa NOT IN ('FALHANDO', 'FALHOU')
+BUSCAR_POR_CARRINHO = f"""SELECT {COMPRA} FROM compras c
+        WHERE c.sessao_id = %(sessao_id)s AND c.carrinho_versao = %(versao)s AND c.etapa NOT IN ('FALHANDO', 'FALHOU')
         ORDER BY c.pedido_id LIMIT 1"""
-)
 
-RELER = text(f"SELECT {COMPRA} FROM compras c WHERE c.pedido_id = ANY(CAST(:pedido_ids AS uuid[]))")
+RELER = f"SELECT {COMPRA} FROM compras c WHERE c.pedido_id = ANY(CAST(%(pedido_ids)s AS uuid[]))"
 
-REGISTRAR = text(
-    f"""INSERT INTO compras (chave, fingerprint, sessao_id, carrinho_versao, solicitacao, etapa, dono, vence_em)
-        SELECT e.chave, e.fingerprint, e.sessao_id, e.versao, CAST(e.solicitacao AS jsonb), 'INICIADA', :dono, {_VENCE}
-          FROM unnest(CAST(:chaves AS text[]), CAST(:fingerprints AS bytea[]), CAST(:sessoes AS text[]),
-                      CAST(:versoes AS integer[]), CAST(:solicitacoes AS text[]))
+REGISTRAR = f"""INSERT INTO compras (chave, fingerprint, sessao_id, carrinho_versao, solicitacao, etapa, dono, vence_em)
+        SELECT e.chave, e.fingerprint, e.sessao_id, e.versao, CAST(e.solicitacao AS jsonb), 'INICIADA', %(dono)s,
+               {_VENCE}
+          FROM unnest(CAST(%(chaves)s AS text[]), CAST(%(fingerprints)s AS bytea[]), CAST(%(sessoes)s AS text[]),
+                      CAST(%(versoes)s AS integer[]), CAST(%(solicitacoes)s AS text[]))
                AS e(chave, fingerprint, sessao_id, versao, solicitacao)
          ORDER BY e.chave
         ON CONFLICT DO NOTHING
         RETURNING chave, CAST(pedido_id AS text) AS pedido_id, criado_em"""
-)
 
-ASSUMIR = text(
-    f"""UPDATE compras c SET dono = :dono, vence_em = {_VENCE}
-         WHERE c.pedido_id = :pedido_id AND c.etapa IN ('INICIADA', 'GRAVADA') AND c.vence_em <= now()
+ASSUMIR = f"""UPDATE compras c SET dono = %(dono)s, vence_em = {_VENCE}
+         WHERE c.pedido_id = %(pedido_id)s AND c.etapa IN ('INICIADA', 'GRAVADA') AND c.vence_em <= now()
         RETURNING {COMPRA}"""
-)
 
-GRAVAR = text(
-    f"""WITH gravada AS (
-          UPDATE compras c SET etapa = 'GRAVADA', dono = :dono, vence_em = {_VENCE}
-            FROM unnest(CAST(:pedido_ids AS uuid[]), CAST(:totais AS integer[]), CAST(:corpos AS text[]))
+GRAVAR = f"""WITH gravada AS (
+          UPDATE compras c SET etapa = 'GRAVADA', dono = %(dono)s, vence_em = {_VENCE}
+            FROM unnest(CAST(%(pedido_ids)s AS uuid[]), CAST(%(totais)s AS integer[]), CAST(%(corpos)s AS text[]))
                  AS e(pedido_id, total, corpo)
            WHERE c.pedido_id = e.pedido_id AND c.etapa = 'INICIADA'
           RETURNING c.pedido_id, c.sessao_id, c.solicitacao, c.criado_em, e.total, e.corpo
@@ -53,8 +45,8 @@ GRAVAR = text(
         ), itens AS (
           INSERT INTO itens_pedido (pedido_id, produto_id, nome, preco_centavos, quantidade)
           SELECT i.*
-            FROM unnest(CAST(:donos AS uuid[]), CAST(:produtos AS integer[]), CAST(:nomes AS text[]),
-                        CAST(:precos AS integer[]), CAST(:quantidades AS integer[]))
+            FROM unnest(CAST(%(donos)s AS uuid[]), CAST(%(produtos)s AS integer[]), CAST(%(nomes)s AS text[]),
+                        CAST(%(precos)s AS integer[]), CAST(%(quantidades)s AS integer[]))
                  AS i(pedido_id, produto_id, nome, preco_centavos, quantidade)
             JOIN gravada USING (pedido_id)
         ), evento AS (
@@ -62,25 +54,19 @@ GRAVAR = text(
           SELECT pedido_id, 1, 'pedido_criado', CAST(corpo AS jsonb) FROM gravada
         )
         SELECT CAST(pedido_id AS text) AS pedido_id FROM gravada"""
-)
 
-CONFIRMAR = text(
-    f"""UPDATE pedidos p SET status = 'CONFIRMADO', eventos = p.eventos + 1, atualizado_em = {AGORA}
+CONFIRMAR = f"""UPDATE pedidos p SET status = 'CONFIRMADO', eventos = p.eventos + 1, atualizado_em = {AGORA}
           FROM compras c
-         WHERE c.pedido_id = p.pedido_id AND p.pedido_id = ANY(CAST(:pedido_ids AS uuid[]))
+         WHERE c.pedido_id = p.pedido_id AND p.pedido_id = ANY(CAST(%(pedido_ids)s AS uuid[]))
            AND c.etapa = 'GRAVADA' AND p.status = 'PENDENTE'
         RETURNING p.eventos, {PEDIDO}"""
-)
 
-CANCELADOS = text(
-    f"""SELECT {PEDIDO} FROM pedidos p JOIN compras c ON c.pedido_id = p.pedido_id
-         WHERE p.pedido_id = ANY(CAST(:pedido_ids AS uuid[])) AND c.etapa = 'GRAVADA' AND p.status = 'CANCELADO'"""
-)
+CANCELADOS = f"""SELECT {PEDIDO} FROM pedidos p JOIN compras c ON c.pedido_id = p.pedido_id
+         WHERE p.pedido_id = ANY(CAST(%(pedido_ids)s AS uuid[])) AND c.etapa = 'GRAVADA' AND p.status = 'CANCELADO'"""
 
-RESPONDER = text(
-    f"""WITH respondida AS (
-          UPDATE compras c SET etapa = 'RESPONDIDA', resposta = e.resposta, vence_em = {_VENCE}, dono = :dono
-            FROM unnest(CAST(:pedido_ids AS uuid[]), CAST(:respostas AS bytea[]), CAST(:seqs AS integer[]))
+RESPONDER = f"""WITH respondida AS (
+          UPDATE compras c SET etapa = 'RESPONDIDA', resposta = e.resposta, vence_em = {_VENCE}, dono = %(dono)s
+            FROM unnest(CAST(%(pedido_ids)s AS uuid[]), CAST(%(respostas)s AS bytea[]), CAST(%(seqs)s AS integer[]))
                  AS e(pedido_id, resposta, seq)
            WHERE c.pedido_id = e.pedido_id AND c.etapa = 'GRAVADA'
           RETURNING c.pedido_id, e.seq
@@ -92,21 +78,18 @@ RESPONDER = text(
             FROM respondida r JOIN pedidos p USING (pedido_id) WHERE r.seq IS NOT NULL
         )
         SELECT CAST(pedido_id AS text) AS pedido_id FROM respondida"""
-)
 
 # The step of an attempt that is given up, and of the order that it wrote.
-ABANDONAR = text(
-    f"""UPDATE compras c SET etapa = 'FALHANDO', falha = CAST(e.falha AS jsonb), dono = :dono, vence_em = {_VENCE}
-          FROM unnest(CAST(:pedido_ids AS uuid[]), CAST(:etapas AS text[]), CAST(:falhas AS text[]))
+ABANDONAR = f"""UPDATE compras c
+           SET etapa = 'FALHANDO', falha = CAST(e.falha AS jsonb), dono = %(dono)s, vence_em = {_VENCE}
+          FROM unnest(CAST(%(pedido_ids)s AS uuid[]), CAST(%(etapas)s AS text[]), CAST(%(falhas)s AS text[]))
                AS e(pedido_id, etapa, falha)
          WHERE c.pedido_id = e.pedido_id AND c.etapa = e.etapa
         RETURNING CAST(c.pedido_id AS text) AS pedido_id"""
-)
 
-CANCELAR_PENDENTE = text(
-    f"""WITH cancelado AS (
+CANCELAR_PENDENTE = f"""WITH cancelado AS (
           UPDATE pedidos p SET status = 'CANCELADO', eventos = p.eventos + 1, atualizado_em = {AGORA}
-           WHERE p.pedido_id = :pedido_id AND p.status = 'PENDENTE'
+           WHERE p.pedido_id = %(pedido_id)s AND p.status = 'PENDENTE'
           RETURNING p.*
         ), evento AS (
           INSERT INTO eventos_saida (pedido_id, seq, tipo, corpo)
@@ -116,32 +99,22 @@ CANCELAR_PENDENTE = text(
             FROM cancelado
         )
         SELECT pedido_id FROM cancelado"""
-)
 
-# Losing this in a crash of the database costs one repeated call, so nobody waits for the disk.
-SEM_ESPERAR_DISCO = text("SET LOCAL synchronous_commit = off")
-CONCLUIR = text(
-    """UPDATE compras SET etapa = CASE etapa WHEN 'RESPONDIDA' THEN 'CONCLUIDA' ELSE 'FALHOU' END
-        WHERE pedido_id = ANY(CAST(:pedido_ids AS uuid[])) AND etapa IN ('RESPONDIDA', 'FALHANDO')"""
-)
+CONCLUIR = """UPDATE compras SET etapa = CASE etapa WHEN 'RESPONDIDA' THEN 'CONCLUIDA' ELSE 'FALHOU' END
+        WHERE pedido_id = ANY(CAST(%(pedido_ids)s AS uuid[])) AND etapa IN ('RESPONDIDA', 'FALHANDO')"""
 
-SOLTAR = text(
-    """UPDATE compras SET vence_em = clock_timestamp() + :segundos * interval '1 second'
-        WHERE pedido_id = :pedido_id AND dono = :dono AND etapa NOT IN ('CONCLUIDA', 'FALHOU')"""
-)
+SOLTAR = """UPDATE compras SET vence_em = clock_timestamp() + %(segundos)s * interval '1 second'
+        WHERE pedido_id = %(pedido_id)s AND dono = %(dono)s AND etapa NOT IN ('CONCLUIDA', 'FALHOU')"""
 
-VENCIDAS = text(
-    f"""WITH vencida AS (
+VENCIDAS = f"""WITH vencida AS (
           SELECT pedido_id FROM compras
            WHERE etapa NOT IN ('CONCLUIDA', 'FALHOU') AND vence_em <= now()
-           ORDER BY vence_em LIMIT :limite FOR UPDATE SKIP LOCKED
+           ORDER BY vence_em LIMIT %(limite)s FOR UPDATE SKIP LOCKED
         )
-        UPDATE compras c SET dono = :dono, vence_em = {_VENCE} FROM vencida WHERE c.pedido_id = vencida.pedido_id
+        UPDATE compras c SET dono = %(dono)s, vence_em = {_VENCE} FROM vencida WHERE c.pedido_id = vencida.pedido_id
         RETURNING {COMPRA}"""
-)
 
 # Failed attempts are kept for a day, for whoever asks why.
-LIMPAR = text(
-    """DELETE FROM compras WHERE pedido_id IN (
-         SELECT pedido_id FROM compras WHERE etapa = 'FALHOU' AND criado_em < now() - interval '1 day' LIMIT 5000)"""
-)
+LIMPAR = """DELETE FROM compras WHERE pedido_id IN (
+         SELECT pedido_id FROM compras WHERE etapa = 'FALHOU' AND criado_em < now() - interval '1 day' LIMIT 5000)
+       RETURNING 1"""

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable
 from typing import TypeVar
 
-import pytest
 from sqlalchemy import Connection, text
 
 from chassis.postgres import Postgres
@@ -45,10 +44,6 @@ async def registrada(compras: ComprasPostgres) -> Compra:
     return await compras.registrar(solicitacao.request_id, solicitacao, Carrinho("sessao", 1, (ItemCarrinho(1, 2),)))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="SET LOCAL synchronous_commit = off, for concluir, holds for the whole transaction that all steps now share",
-)
 async def test_what_is_answered_waits_for_the_disk_whatever_shares_its_commit(postgres: Postgres) -> None:
     run = Watched(postgres)
     compras = ComprasPostgres(run, pedido_em_bytes, dono="este")
