@@ -1,4 +1,4 @@
-"""Holds the customers' memory against the databases and says in words what does not fit. Pure functions over data."""
+"""Holds the customers' memory against the databases and the stream, and says what does not fit. Pure functions."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def check(history: History, snapshot: Snapshot) -> list[Violation]:
 
 def unsettled(snapshot: Snapshot) -> list[Violation]:
     """What is still under way."""
-    return list(_stuck(History(), snapshot))
+    return [*_stuck(History(), snapshot), *_unsent(History(), snapshot)]
 
 
 def _purchases(history: History, snapshot: Snapshot) -> Iterator[Violation]:
@@ -183,6 +183,12 @@ def _stuck(history: History, snapshot: Snapshot) -> Iterator[Violation]:
             yield Violation(Fault.STUCK, "no certain answer although everything serves again", operation)
 
 
+def _unsent(_history: History, snapshot: Snapshot) -> Iterator[Violation]:
+    for event in snapshot.eventos:
+        if not event.enviado:
+            yield Violation(Fault.STUCK, f"event {event.pedido_id}:{event.seq} is still to be sent")
+
+
 def _reservations(_history: History, snapshot: Snapshot) -> Iterator[Violation]:
     """What is sold in one database is ordered in the other."""
     for reserva in snapshot.reservas.values():
@@ -235,6 +241,39 @@ def _events_of(pedido: Pedido, events: list[Evento]) -> Iterator[Violation]:
         yield Violation(Fault.WRONG, f"order {pedido.pedido_id} is {pedido.status}, its events say {tipos}")
 
 
+def _stream(_history: History, snapshot: Snapshot) -> Iterator[Violation]:
+    """Whoever reads the stream and drops repetitions sees every event that was sent, in order, and no other."""
+    told: defaultdict[str, list[int]] = defaultdict(list)
+    for publicado in snapshot.jornal:
+        told[publicado.pedido_id].append(publicado.seq)
+    sent: defaultdict[str, list[int]] = defaultdict(list)
+    for event in snapshot.eventos:
+        if event.enviado:
+            sent[event.pedido_id].append(event.seq)
+    for pedido_id, numbers in sent.items():
+        yield from _stream_of(pedido_id, numbers, told[pedido_id], trimmed=snapshot.aparado)
+    happened = {(event.pedido_id, event.seq): event.tipo for event in snapshot.eventos}
+    for pedido_id, seq, tipo in {(each.pedido_id, each.seq, each.tipo) for each in snapshot.jornal}:
+        if happened.get((pedido_id, seq)) != tipo:
+            words = f"the stream tells {pedido_id}:{seq} {tipo}, what happened is {happened.get((pedido_id, seq))}"
+            yield Violation(Fault.WRONG, words)
+
+
+def _stream_of(pedido_id: str, sent: list[int], told: list[int], *, trimmed: bool) -> Iterator[Violation]:
+    """A trimmed stream begins anywhere."""
+    seen: list[int] = []
+    for number in told:
+        if not seen or number > seen[-1]:
+            seen.append(number)
+    begin = 1 if not trimmed else seen[0] if seen else max(sent) + 1
+    missing = [number for number in sorted(sent) if number >= begin and number not in told]
+    if missing:
+        yield Violation(Fault.LOST, f"events {missing} of order {pedido_id} were sent and are not in the stream")
+    elif seen != list(range(begin, begin + len(seen))):
+        words = f"a reader of the stream sees {seen} of order {pedido_id}, told as {told}"
+        yield Violation(Fault.WRONG, words)
+
+
 def _carts(history: History, snapshot: Snapshot) -> Iterator[Violation]:
     for operation in history.of(Kind.COMPRAR):
         if operation.refused and operation.reason in ("CARRINHO_VAZIO", "CARRINHO_NAO_ENCONTRADO"):
@@ -277,9 +316,11 @@ CHECKS: tuple[Check, ...] = (
     _internal_errors,
     _conservation,
     _stuck,
+    _unsent,
     _reservations,
     _returns,
     _events,
+    _stream,
     _carts,
     _refusals,
 )

@@ -1,4 +1,4 @@
-"""What the databases say after a run, as plain data: the checker judges this and opens nothing itself."""
+"""What the servers hold after a run, as plain data: the checker judges this and opens nothing itself."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg2
+import redis
 from psycopg2.extras import NamedTupleCursor
 
 from stack.credentials import load
@@ -15,6 +16,7 @@ from stack.databases import DATABASES, Database
 from stack.home import Home
 from tests.conftest import Mesh
 
+STREAM = "pedidos.eventos"
 ABERTAS = ("INICIADA", "GRAVADA", "RESPONDIDA", "FALHANDO")
 
 
@@ -83,6 +85,16 @@ class Evento:
     pedido_id: str
     seq: int
     tipo: str
+    enviado: bool = True
+
+
+@dataclass(frozen=True)
+class Publicado:
+    """An entry of the stream of events."""
+
+    pedido_id: str
+    seq: int
+    tipo: str
 
 
 @dataclass(frozen=True)
@@ -100,16 +112,19 @@ class Snapshot:
     compras: Sequence[Compra] = ()
     pedidos: Mapping[str, Pedido] = field(default_factory=dict)
     eventos: Sequence[Evento] = ()
+    jornal: Sequence[Publicado] = ()  # the stream of events, from its oldest entry on
+    aparado: bool = False  # whether the stream was trimmed, or lost its entries in another way
     carrinhos: Mapping[str, Carrinho | None] = field(default_factory=dict)  # those looked at; None: it is gone
 
 
 def read(mesh: Mesh) -> Snapshot:
-    """Both databases as they are now, without carts. psycopg2.OperationalError while one is away.
+    """Both databases and the stream as they are now, without carts. psycopg2.OperationalError while one is away.
 
-    Two databases have no common moment. That of orders is read first, because it knows of all work: when it has none
-    left the other stands still, whereas a debt paid between two readings in the other order would look like a loss.
+    They have no common moment. The database of orders is read first, because it knows of all work: when it has none
+    left the others stand still, whereas a debt paid between two readings in the other order would look like a loss.
     """
     pedidos = _rows(url(mesh, "pedidos"), STATEMENTS["pedidos"])
+    jornal, aparado = _stream(f"redis://{mesh.ports.valkey}/0")
     catalogo = _rows(url(mesh, "catalogo"), STATEMENTS["catalogo"])
     itens_reserva, itens_pedido = _itens(catalogo["itens"]), _itens(pedidos["itens"])
     return Snapshot(
@@ -120,6 +135,8 @@ def read(mesh: Mesh) -> Snapshot:
         compras=[_compra(row) for row in pedidos["compras"]],
         pedidos={row.pedido_id: _pedido(row, itens_pedido) for row in pedidos["pedidos"]},
         eventos=[Evento(*row) for row in pedidos["eventos"]],
+        jornal=jornal,
+        aparado=aparado,
     )
 
 
@@ -136,7 +153,8 @@ STATEMENTS = {
         "compras": "SELECT pedido_id::text, chave, etapa, sessao_id, carrinho_versao, resposta FROM compras",
         "pedidos": "SELECT pedido_id::text, sessao_id, status, eventos, devolver_em IS NOT NULL AS deve FROM pedidos",
         "itens": "SELECT pedido_id::text AS id, produto_id, quantidade FROM itens_pedido",
-        "eventos": "SELECT id, pedido_id::text, seq, tipo FROM eventos_saida ORDER BY id",
+        "eventos": "SELECT id, pedido_id::text, seq, tipo, enviado_em IS NOT NULL AS enviado FROM eventos_saida"
+        " ORDER BY id",
     },
 }
 
@@ -161,6 +179,24 @@ def _rows(url: str, statements: Mapping[str, str]) -> dict[str, list[Any]]:
             return found
     finally:
         connection.close()
+
+
+def _stream(url: str) -> tuple[list[Publicado], bool]:
+    """What it holds, and whether it ever held more."""
+    try:
+        with redis.Redis.from_url(url, decode_responses=True, protocol=2) as client:
+            if not client.exists(STREAM):
+                return [], False
+            about: Any = client.xinfo_stream(STREAM)
+            entries: Any = client.xrange(STREAM)
+    except (redis.RedisError, OSError) as exc:
+        raise psycopg2.OperationalError(f"the stream of events cannot be read: {exc}") from exc
+    return [_publicado(fields) for _, fields in entries], about["entries-added"] > about["length"]
+
+
+def _publicado(fields: Mapping[str, str]) -> Publicado:
+    pedido_id, _, seq = fields["evento_id"].rpartition(":")
+    return Publicado(pedido_id, int(seq), fields["tipo"])
 
 
 def _itens(rows: Sequence[Any]) -> defaultdict[str, dict[int, int]]:

@@ -10,7 +10,17 @@ import pytest
 
 from tests.faults.checker import CHECKS, Fault, check, unsettled
 from tests.faults.history import Answer, History, Kind, Operation, Outcome
-from tests.faults.snapshot import Carrinho, Compra, Evento, Movimento, Pedido, Produto, Reserva, Snapshot
+from tests.faults.snapshot import (
+    Carrinho,
+    Compra,
+    Evento,
+    Movimento,
+    Pedido,
+    Produto,
+    Publicado,
+    Reserva,
+    Snapshot,
+)
 
 BOLO = 7
 VENDIDO, CANCELADO = "pedido-vendido", "pedido-cancelado"
@@ -51,6 +61,15 @@ def _snapshot() -> Snapshot:
             Evento(3, VENDIDO, 2, "pedido_confirmado"),
             Evento(4, CANCELADO, 2, "pedido_confirmado"),
             Evento(5, CANCELADO, 3, "pedido_cancelado"),
+        ],
+        jornal=[
+            Publicado(VENDIDO, 1, "pedido_criado"),
+            Publicado(CANCELADO, 1, "pedido_criado"),
+            Publicado(VENDIDO, 2, "pedido_confirmado"),
+            Publicado(CANCELADO, 2, "pedido_confirmado"),
+            Publicado(VENDIDO, 1, "pedido_criado"),  # twice, and late: a relay was killed before it marked them
+            Publicado(VENDIDO, 2, "pedido_confirmado"),
+            Publicado(CANCELADO, 3, "pedido_cancelado"),
         ],
         carrinhos={"carrinho-k1": Carrinho(4, {}), "carrinho-k2": Carrinho(4, {})},
     )
@@ -234,6 +253,43 @@ def _events_tell_another_story(story: Story) -> None:
     story.change_order(VENDIDO, status="EM_PREPARO")
 
 
+def _event_stays(story: Story) -> None:
+    story.change(eventos=[replace(event, enviado=event.id != 5) for event in story.snapshot.eventos])
+
+
+def _sent_event_is_nowhere(story: Story) -> None:
+    story.change(jornal=[told for told in story.snapshot.jornal if told.seq != 3])
+
+
+def _middle_event_is_nowhere(story: Story) -> None:
+    story.change(jornal=[told for told in story.snapshot.jornal if (told.pedido_id, told.seq) != (CANCELADO, 2)])
+
+
+def _stream_is_empty(story: Story) -> None:
+    story.change(jornal=[])
+
+
+def _stream_overtakes(story: Story) -> None:
+    story.change(jornal=sorted(story.snapshot.jornal, key=lambda told: -told.seq))
+
+
+def _stream_tells_what_never_was(story: Story) -> None:
+    story.change(jornal=[*story.snapshot.jornal, Publicado(VENDIDO, 3, "pedido_cancelado")])
+
+
+def _stream_tells_of_an_order_that_never_was(story: Story) -> None:
+    story.change(jornal=[*story.snapshot.jornal, Publicado("ninguém", 1, "pedido_criado")])
+
+
+def _stream_tells_another_story(story: Story) -> None:
+    story.change(jornal=[replace(told, tipo="status_alterado") for told in story.snapshot.jornal])
+
+
+def _trimmed_stream_has_a_hole(story: Story) -> None:
+    _middle_event_is_nowhere(story)
+    story.change(aparado=True)
+
+
 def _cart_is_gone(story: Story) -> None:
     story.change(carrinhos={"carrinho-k1": None})
 
@@ -285,6 +341,15 @@ WRONGS: dict[Callable[[Story], None], str] = {
     _event_twice: "lost: order pedido-vendido counts 2 events, the outbox has [1, 2, 2]",
     _events_overtake: "wrong: the events of order pedido-vendido leave out of order: [2, 1]",
     _events_tell_another_story: "wrong: order pedido-vendido is EM_PREPARO, its events say",
+    _event_stays: "stuck: event pedido-cancelado:3 is still to be sent",
+    _sent_event_is_nowhere: "lost: events [3] of order pedido-cancelado were sent and are not in the stream",
+    _middle_event_is_nowhere: "lost: events [2] of order pedido-cancelado were sent and are not in the stream",
+    _stream_is_empty: "lost: events [1, 2] of order pedido-vendido were sent and are not in the stream",
+    _stream_overtakes: "wrong: a reader of the stream sees [3] of order pedido-cancelado, told as [3, 2, 1]",
+    _stream_tells_what_never_was: "wrong: the stream tells pedido-vendido:3 pedido_cancelado, what happened is None",
+    _stream_tells_of_an_order_that_never_was: "wrong: the stream tells ninguém:1 pedido_criado, what happened is None",
+    _stream_tells_another_story: "wrong: the stream tells pedido-",
+    _trimmed_stream_has_a_hole: "lost: events [2] of order pedido-cancelado were sent and are not in the stream",
     _cart_is_gone: "lost: cart carrinho-k1 is gone",
     _cart_is_full: "wrong: cart carrinho-k1 was ordered at version 3 and still holds {7: 2}",
     _cart_cleared_twice: "wrong: cart carrinho-k1 was ordered at version 3, now it is at 5",
@@ -337,6 +402,22 @@ def test_what_is_under_way_is_waited_for() -> None:
     assert unsettled(story.snapshot) == []
     story.change_attempt("k1", etapa="RESPONDIDA")
     assert unsettled(story.snapshot)
+
+
+def test_trimmed_stream_begins_anywhere() -> None:
+    story = Story()
+    story.change(aparado=True, jornal=story.snapshot.jornal[3:])
+    assert story.words() == []
+    story.change(jornal=[])
+    assert story.words() == []
+
+
+def test_unsent_event_is_waited_for_and_not_missed_in_the_stream() -> None:
+    story = Story()
+    _event_stays(story)
+    _sent_event_is_nowhere(story)
+    assert unsettled(story.snapshot)
+    assert story.words() == ["stuck: event pedido-cancelado:3 is still to be sent"]
 
 
 def test_every_check_is_one_that_can_fail() -> None:

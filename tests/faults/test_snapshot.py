@@ -80,6 +80,14 @@ def test_a_purchase_leaves_nothing_to_explain(purchase: Purchase) -> None:
     ("service", "table", "there", "back", "words"),
     [
         ("pedidos", "eventos_saida", "seq = seq + 7", "seq = seq - 7", "counts 2 events, the outbox has [8, 9]"),
+        ("pedidos", "eventos_saida", "seq = seq + 7", "seq = seq - 7", "events [8, 9] of order"),
+        (
+            "pedidos",
+            "eventos_saida",
+            "tipo = 'status_alterado'",
+            "tipo = CASE seq WHEN 1 THEN 'pedido_criado' ELSE 'pedido_confirmado' END",
+            "what happened is status_alterado",
+        ),
         ("pedidos", "compras", "chave = '-' || chave", "chave = substr(chave, 2)", "is not known any more"),
         (
             "pedidos",
