@@ -4,8 +4,9 @@
 
 pgbench does what a shop does at the least: one prepared UPDATE ... RETURNING a sale, committed, from CLIENTS
 connections. A reservation also writes itself, its items and the ledger. `writer` is the repository in this process,
-without gRPC; `gRPC` is ghz against catalogo itself. All sell one hot product, then twenty. Run it on an idle machine:
-the generators share its cores with what they measure.
+without gRPC; `gRPC` is ghz against catalogo itself. All sell one hot product, then twenty. `empty` is ghz in the same
+shape against a bare grpc.aio echo that does nothing: what a call costs before any stock is touched. Run it on an idle
+machine: the generators share its cores with what they measure.
 """
 
 from __future__ import annotations
@@ -34,17 +35,20 @@ from rich.table import Table
 from bench.leitura import SERVICE
 from bench.load import Load, cpu_seconds, median_and_spread, run
 from bench.mesh import TOOLS, Mesh, running
+from bench.peers import peer
 from catalogo.domain.estoque import ItemReservar, Reserva, Reservar
 from catalogo.domain.produtos import NovaCategoria, NovoProduto
 from catalogo.repository.estoque import EstoqueRepository
 from catalogo.repository.produtos import ProdutoRepository
 from chassis.postgres import Postgres
+from stack.topology import HOST
 
 ROWS = (1, 20)
 CLIENTS = 16  # of pgbench: where a hot row is near its best
 IN_FLIGHT = 256  # reservations at once
 REQUESTS_A_SECOND = 2_000  # of ghz, which counts requests and not seconds
 STOCK = 1_000_000  # units of each product, more than one run can sell
+ECHO = "confeitaria.carrinho.v1.CarrinhoService.ObterCarrinho"
 TABLE = "pgbench_estoque"
 STARTED = time.time()
 SETTLE_SECONDS = 2.0
@@ -71,6 +75,7 @@ class Bakery:
     catalogo: str
     pids: dict[str, int]
     produto_ids: list[int]
+    echo: str
 
 
 async def products(url: str) -> list[int]:
@@ -84,11 +89,11 @@ async def products(url: str) -> list[int]:
     return made
 
 
-def bakery(mesh: Mesh) -> Bakery:
+def bakery(mesh: Mesh, echo: str, echo_pid: int) -> Bakery:
     """What the running mesh tells of itself, with new products."""
-    pids = {"catalogo": mesh.pids["catalogo-1"], "PostgreSQL": mesh.pids["postgres-catalogo-1"]}
+    pids = {"catalogo": mesh.pids["catalogo-1"], "PostgreSQL": mesh.pids["postgres-catalogo-1"], "echo": echo_pid}
     app, owner = mesh.database("catalogo_app"), mesh.database("catalogo_owner")
-    return Bakery(app, owner, mesh.address("catalogo-1"), pids, uvloop.run(products(app)))
+    return Bakery(app, owner, mesh.address("catalogo-1"), pids, uvloop.run(products(app)), echo)
 
 
 def writer(shop: Bakery, rows: int, seconds: float) -> Burst:
@@ -120,7 +125,7 @@ async def reserve(shop: Bakery, rows: int, seconds: float) -> tuple[int, float]:
 
 def grpc(shop: Bakery, rows: int, seconds: float) -> Burst:
     """ghz; each request has a reservation id of its own. As many requests as REQUESTS_A_SECOND gives the burst."""
-    load = Load(TOOLS, shop.pids)
+    load = Load(TOOLS, {name: shop.pids[name] for name in ("catalogo", "PostgreSQL")})
     bodies: list[dict[str, Any]] = [
         {"reserva_id": "{{newUUID}}", "itens": [{"produto_id": produto_id, "quantidade": 1}]}
         for produto_id in shop.produto_ids[:rows]
@@ -130,6 +135,14 @@ def grpc(shop: Bakery, rows: int, seconds: float) -> Burst:
     told = load.grpc(shop.catalogo, f"{SERVICE}.ReservarEstoque", request, int(REQUESTS_A_SECOND * seconds), IN_FLIGHT)
     served = told.requests - told.failed
     return Burst(told.rps * served / told.requests, told.failed, told.cpu)
+
+
+def empty(shop: Bakery, _rows: int, seconds: float) -> Burst:
+    """The same load as `grpc`, against the echo."""
+    load = Load(TOOLS, {"echo": shop.pids["echo"]})
+    request = {"sessao_id": uuid4().hex}
+    told = load.grpc(shop.echo, ECHO, request, int(2 * REQUESTS_A_SECOND * seconds), IN_FLIGHT)
+    return Burst(told.rps, told.failed, told.cpu)
 
 
 def pgbench(shop: Bakery, rows: int, seconds: float) -> Burst:
@@ -185,23 +198,29 @@ def prepared(shop: Bakery) -> Iterator[None]:
         cursor.execute(f"DROP TABLE {TABLE}")
 
 
-CASES = {"pgbench": pgbench, "writer": writer, "gRPC": grpc}
+CASES = {"pgbench": pgbench, "writer": writer, "gRPC": grpc, "empty": empty}
 
 
 @click.command(help=__doc__)
 @click.option("--rounds", default=5, show_default=True, help="Bursts of each, in alternation.")
 @click.option("--seconds", default=4.0, show_default=True, help="A burst.")
 @click.option("--port-offset", default=0, show_default=True, help="Of the mesh that is measured.")
-def main(rounds: int, seconds: float, port_offset: int) -> None:
-    shop = bakery(running(port_offset))
+@click.option("--peer-port", default=17_992, show_default=True, help="Where the echo listens.")
+def main(rounds: int, seconds: float, port_offset: int, peer_port: int) -> None:
+    mesh, listen = running(port_offset), f"{HOST}:{peer_port}"
     bursts: dict[tuple[str, int], list[Burst]] = defaultdict(list)
-    for _ in prepared(shop):
-        for _, rows, (name, case) in itertools.product(range(rounds), ROWS, CASES.items()):
-            bursts[name, rows].append(case(shop, rows, seconds))
+    with peer("echo", listen) as pid:
+        shop = bakery(mesh, listen, pid)
+        for _ in prepared(shop):
+            for _, rows, (name, case) in itertools.product(range(rounds), ROWS, CASES.items()):
+                if name != "empty" or rows == 1:
+                    bursts[name, rows].append(case(shop, rows, seconds))
     Console().print(table(bursts))
     for rows in ROWS:
         print_ratio(bursts, ("gRPC", 1), ("pgbench", rows))
         print_ratio(bursts, ("writer", 1), ("pgbench", rows))
+    print_ratio(bursts, ("gRPC", 1), ("empty", 1))
+    print_ratio(bursts, ("empty", 1), ("pgbench", 1))
 
 
 def table(bursts: dict[tuple[str, int], list[Burst]]) -> Table:

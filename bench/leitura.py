@@ -8,39 +8,23 @@ Envoy, and the cost is split into Envoy's share and Python's. Run it on an other
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
-import grpc
 from rich.console import Console
 from rich.table import Table
 
 from bench.load import Load, Run, median_and_spread
 from bench.mesh import TOOLS, running
-from stack.topology import HOST, ROOT
+from bench.peers import peer
+from stack.topology import HOST
 
 SERVICE = "confeitaria.catalogo.v1.CatalogoService"
 CALLS: dict[str, tuple[dict[str, Any], str]] = {
     "ObterProduto": ({"produto_id": 1}, "/api/produtos/1"),
     "ListarProdutos": ({"page_size": 20}, "/api/produtos?page_size=20"),
 }
-
-
-@contextmanager
-def peer(listen: str, catalogo: str) -> Iterator[int]:
-    """The bare peer, serving; gives its pid."""
-    process = subprocess.Popen([sys.executable, "-m", "bench.peers.grpc_aio", listen, catalogo], cwd=ROOT)  # noqa: S603
-    try:
-        with grpc.insecure_channel(listen) as channel:
-            grpc.channel_ready_future(channel).result(timeout=20)
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
 
 
 @click.command(help=__doc__)
@@ -52,7 +36,7 @@ def main(rounds: int, requests: int, port_offset: int, peer_port: int) -> None:
     mesh = running(port_offset)
     ours, listen = mesh.address("catalogo-1"), f"{HOST}:{peer_port}"
     table = Table("call", "server", "CPU us a request", "p50 ms", "p99 ms", "rps", "failed")
-    with peer(listen, ours) as pid:
+    with peer("grpc_aio", listen, ours) as pid:
         load = Load(TOOLS, {"catalogo": mesh.pids["catalogo-1"], "peer": pid, "envoy": mesh.pids["envoy"]})
         for name, (request, path) in CALLS.items():
             runs: dict[str, list[Run]] = {"catalogo": [], "peer": [], "rest": []}
