@@ -8,10 +8,10 @@ _VENCE = "clock_timestamp() + %(arrendamento)s * interval '1 second'"
 # Later than any change before it, also when two transactions on one order began in the other order.
 AGORA = "greatest(clock_timestamp(), p.atualizado_em + interval '1 microsecond')"
 
-BUSCAR = f"SELECT {COMPRA} FROM compras c WHERE c.chave = ANY(%(chaves)s) AND c.etapa NOT IN ('FALHANDO', 'FALHOU')"
+BUSCAR = f"SELECT {COMPRA} FROM compras c WHERE c.chave = ANY(%(chaves)s) AND c.com_chave"
 
 BUSCAR_POR_CARRINHO = f"""SELECT {COMPRA} FROM compras c
-        WHERE c.sessao_id = %(sessao_id)s AND c.carrinho_versao = %(versao)s AND c.etapa NOT IN ('FALHANDO', 'FALHOU')
+        WHERE c.sessao_id = %(sessao_id)s AND c.carrinho_versao = %(versao)s AND c.com_chave
         ORDER BY c.pedido_id LIMIT 1"""
 
 RELER = f"SELECT {COMPRA} FROM compras c WHERE c.pedido_id = ANY(CAST(%(pedido_ids)s AS uuid[]))"
@@ -104,11 +104,11 @@ CONCLUIR = """UPDATE compras SET etapa = CASE etapa WHEN 'RESPONDIDA' THEN 'CONC
         WHERE pedido_id = ANY(CAST(%(pedido_ids)s AS uuid[])) AND etapa IN ('RESPONDIDA', 'FALHANDO')"""
 
 SOLTAR = """UPDATE compras SET vence_em = clock_timestamp() + %(segundos)s * interval '1 second'
-        WHERE pedido_id = %(pedido_id)s AND dono = %(dono)s AND etapa NOT IN ('CONCLUIDA', 'FALHOU')"""
+        WHERE pedido_id = %(pedido_id)s AND dono = %(dono)s AND pendente"""
 
 VENCIDAS = f"""WITH vencida AS (
           SELECT pedido_id FROM compras
-           WHERE etapa NOT IN ('CONCLUIDA', 'FALHOU') AND vence_em <= now()
+           WHERE pendente AND vence_em <= now()
            ORDER BY vence_em LIMIT %(limite)s FOR UPDATE SKIP LOCKED
         )
         UPDATE compras c SET dono = %(dono)s, vence_em = {_VENCE} FROM vencida WHERE c.pedido_id = vencida.pedido_id
@@ -116,5 +116,6 @@ VENCIDAS = f"""WITH vencida AS (
 
 # Failed attempts are kept for a day, for whoever asks why.
 LIMPAR = """DELETE FROM compras WHERE pedido_id IN (
-         SELECT pedido_id FROM compras WHERE etapa = 'FALHOU' AND criado_em < now() - interval '1 day' LIMIT 5000)
+         SELECT pedido_id FROM compras
+          WHERE NOT com_chave AND etapa = 'FALHOU' AND criado_em < now() - interval '1 day' LIMIT 5000)
        RETURNING 1"""
