@@ -26,5 +26,5 @@ class PedidosSettings(ServiceSettings):
     mesh: Address  # Envoy's mesh listener: the only way to a neighbour
     database_pool: int = Field(default=6, ge=1, le=64)  # connections, and threads: one a kind of grouped transaction
     max_followers: int = Field(default=400, ge=1)  # calls of AcompanharPedido at once
-    events_kept: int = Field(default=100_000, ge=1_000)  # in the stream, 60 MB: who reads it may be so many behind
+    events_kept: int = Field(default=100_000, ge=1_000)  # in the stream, 50 MB: who reads it may be so many behind
     events_sent_seconds: float = Field(default=3600.0, ge=1)  # that an event which was sent stays in the outbox
