@@ -12,6 +12,7 @@ CATALOGO_SQL, PEDIDOS_SQL = (
     "pedidos/migrations/versions/0001_pedidos.py",
 )
 CHECKOUT, SAGA_SQL, CLIENTS = "pedidos/use_cases/checkout.py", "pedidos/repository/sql_compras.py", "pedidos/clients.py"
+RELAY, JORNAL = "pedidos/repository/eventos.py", "pedidos/repository/eventos_valkey.py"
 GROUP, LUA = "chassis/group_commit.py", "carrinho/repository/carrinho.lua"
 
 UNIT_ESTOQUE = "tests/unit/catalogo/test_estoque.py"
@@ -19,6 +20,7 @@ LOCKS, RACES = "tests/integration/test_catalogo/test_locks.py", "tests/integrati
 SCHEMA, CLOCK = "tests/integration/test_catalogo/test_schema.py", "tests/integration/test_catalogo/test_clock.py"
 UNIT_CHECKOUT, PORTS = "tests/unit/pedidos/test_checkout.py", "tests/integration/test_pedidos/test_ports.py"
 ORDERS, CRASHES = "tests/integration/test_pedidos/test_service.py", "tests/model/test_checkout_crash_points.py"
+CORREIO, LATE = "tests/integration/test_pedidos/test_correio.py", "tests/integration/test_pedidos/test_relay.py"
 UNIT_GROUP, CARTS = "tests/unit/chassis/test_group_commit.py", "tests/integration/test_carrinho/test_repository.py"
 
 
@@ -221,5 +223,45 @@ BUGS = (
             ),
         ),
         (f"{PORTS}::test_cancelled_order_owes_its_stock_until_it_is_given_back[postgres]",),
+    ),
+    Bug(
+        "an event is marked before it is published",
+        (
+            Edit(
+                RELAY,
+                "                publicar([Evento(*linha[1:]) for linha in linhas])\n",
+                '                query(connection, MARCAR, {"ids": [linha[0] for linha in linhas]})\n'
+                "                connection.connection.commit()\n"
+                "                publicar([Evento(*linha[1:]) for linha in linhas])\n",
+            ),
+        ),
+        (f"{CORREIO}::test_death_before_publishing_loses_nothing[real]",),
+    ),
+    Bug(
+        "events are read from the last number on",
+        (
+            Edit(
+                RELAY,
+                "FROM eventos_saida WHERE enviado_em IS NULL ORDER BY id",
+                "FROM eventos_saida WHERE id > (SELECT coalesce(max(id), 0) FROM eventos_saida"
+                " WHERE enviado_em IS NOT NULL) ORDER BY id",
+            ),
+        ),
+        (f"{LATE}::test_commit_that_becomes_visible_late_is_not_skipped",),
+    ),
+    Bug(
+        "relays work side by side",
+        (Edit(RELAY, "SELECT pg_advisory_xact_lock(%(lock)s);", "SELECT %(lock)s;"),),
+        (f"{CORREIO}::test_one_relay_at_a_time[real]",),
+    ),
+    Bug(
+        "the stream grows without bound",
+        (Edit(JORNAL, "return redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[1])", "return 0"),),
+        (f"{CORREIO}::test_stream_keeps_so_many_events_and_the_newest[real]",),
+    ),
+    Bug(
+        "a reader of the stream without dedup",
+        (Edit("pedidos/use_cases/acompanhamento.py", "if situacao.seq <= self._seq:", "if situacao.seq < 0:"),),
+        ("tests/unit/pedidos/test_acompanhamento.py::test_events_that_come_twice_are_told_once",),
     ),
 )
