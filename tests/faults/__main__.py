@@ -14,16 +14,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stack.topology import ROOT
 from tests.conftest import Mesh
 from tests.faults.campaign import run, table
 from tests.faults.killer import Kill
 
 
 @contextmanager
-def bakery() -> Iterator[Mesh]:
-    """A mesh that nobody else needs: parts of it will die."""
+def bakery(root: Path = ROOT) -> Iterator[Mesh]:
+    """A mesh that nobody else needs: parts of it will die. `root`: of its code."""
     with _folder() as folder:
-        mesh = Mesh(folder)
+        mesh = Mesh(folder, root=root)
         mesh.up()
         try:
             yield mesh

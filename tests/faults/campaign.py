@@ -66,13 +66,24 @@ async def run(mesh: Mesh, kills: int, seed: int, progress: Callable[[Kill], None
         finally:
             customers.close()
             await shopping
-        try:
-            snapshot = await settle(mesh, report)
-            report.violations += check(report.history, await _with_carts(snapshot, entrances[0], report))
-        except (psycopg2.OperationalError, Unanswered) as why:
-            report.violations.append(Violation(Fault.STUCK, f"the history cannot be checked: {why!r}"))
+        await _settled_and_checked(mesh, report, entrances[0])
     report.seconds = time.monotonic() - begun
     return report
+
+
+async def settled_and_checked(mesh: Mesh, report: Report) -> Report:
+    """Waits for quiet and judges what the customers of a run remember."""
+    async with Doors() as doors:
+        await _settled_and_checked(mesh, report, await doors.grpc(mesh.edge_target))
+    return report
+
+
+async def _settled_and_checked(mesh: Mesh, report: Report, door: Door) -> None:
+    try:
+        snapshot = await settle(mesh, report)
+        report.violations += check(report.history, await _with_carts(snapshot, door, report))
+    except (psycopg2.OperationalError, Unanswered) as why:
+        report.violations.append(Violation(Fault.STUCK, f"the history cannot be checked: {why!r}"))
 
 
 async def settle(mesh: Mesh, report: Report) -> Snapshot:

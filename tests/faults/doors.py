@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -33,19 +33,38 @@ PACKAGES = {
     "ObterCarrinho": "carrinho",
     "CriarCarrinho": "carrinho",
     "AdicionarItem": "carrinho",
+    "AtualizarItem": "carrinho",
     "CriarPedido": "pedidos",
     "CancelarPedido": "pedidos",
+    "AtualizarStatusPedido": "pedidos",
+    "ObterPedido": "pedidos",
+    "ListarPedidos": "pedidos",
+    "AcompanharPedido": "pedidos",
     "AtualizarEstoque": "catalogo",
+    "VerificarEstoque": "catalogo",
     "CriarProduto": "catalogo",
+    "AtualizarProduto": "catalogo",
+    "ExcluirProduto": "catalogo",
+    "CriarCategoria": "catalogo",
+    "ReservarEstoque": "catalogo",
+    "ObterReserva": "catalogo",
 }
 ROUTES = {
     "ObterCarrinho": ("GET", "/api/carrinhos/{sessao_id}"),
     "CriarCarrinho": ("POST", "/api/carrinhos"),
     "AdicionarItem": ("POST", "/api/carrinhos/{sessao_id}/itens"),
+    "AtualizarItem": ("PUT", "/api/carrinhos/{sessao_id}/itens/{produto_id}"),
     "CriarPedido": ("POST", "/api/pedidos"),
     "CancelarPedido": ("POST", "/api/pedidos/{pedido_id}:cancelar"),
+    "AtualizarStatusPedido": ("PUT", "/api/pedidos/{pedido_id}/status"),
     "AtualizarEstoque": ("PUT", "/api/produtos/{produto_id}/estoque"),
 }
+
+
+def path(method: str) -> str:
+    """Of a method, in gRPC."""
+    package = PACKAGES[method]
+    return f"/confeitaria.{package}.v1.{package.capitalize()}Service/{method}"
 
 
 class Door(Protocol):
@@ -75,15 +94,20 @@ class GrpcDoor:
             return Answer(outcome, begun, time.monotonic(), b"", told.reason or error.code().name, told.metadata)
         return Answer(Outcome.OK, begun, time.monotonic(), body)
 
+    async def follow(self, request: Message, seconds: float) -> None:
+        """Reads the stream of an order's statuses for a while, whatever becomes of it."""
+        method: Any = self._channel.unary_stream(path("AcompanharPedido"))
+        with suppress(grpc.aio.AioRpcError):
+            async for _ in method(request.SerializeToString(), timeout=seconds):
+                pass
+
     def read(self, body: bytes, message: type[M]) -> M:
         return message.FromString(body)
 
     def _stub(self, method: str) -> Any:
         """Bytes in, bytes out: what came is what is compared."""
-        package = PACKAGES[method]
-        path = f"/confeitaria.{package}.v1.{package.capitalize()}Service/{method}"
         if method not in self._stubs:
-            self._stubs[method] = self._channel.unary_unary(path)
+            self._stubs[method] = self._channel.unary_unary(path(method))
         return self._stubs[method]
 
 
@@ -94,12 +118,12 @@ class RestDoor:
         self._client = client
 
     async def call(self, method: str, request: Message) -> Answer:
-        verb, path = ROUTES[method]
+        verb, route = ROUTES[method]
         fields = json_format.MessageToDict(request, preserving_proto_field_name=True)
-        body = None if verb == "GET" else {k: v for k, v in fields.items() if f"{{{k}}}" not in path}
+        body = None if verb == "GET" else {k: v for k, v in fields.items() if f"{{{k}}}" not in route}
         begun = time.monotonic()
         try:
-            response = await self._client.request(verb, path.format(**fields), json=body)
+            response = await self._client.request(verb, route.format(**fields), json=body)
         except httpx.HTTPError as error:
             return Answer(Outcome.MAYBE, begun, time.monotonic(), b"", type(error).__name__)
         return _answer(response, begun)
