@@ -97,18 +97,22 @@ class LocalDoor:
 
 
 class GrpcDoor:
-    """A process behind a channel. No answer is Unknown; every other failure is told as it came."""
+    """A process behind a channel. No answer is Unknown; every other failure is told as it came.
 
-    def __init__(self, channel: grpc.aio.Channel, service: ServiceDescriptor) -> None:
+    UNAVAILABLE is no answer, unless it is `certain`: there are services that say so of a neighbour they only read from.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, service: ServiceDescriptor, *, certain: bool = False) -> None:
         self._channel = channel
         self._service = service
+        self._certain = certain
         self._methods: dict[str, Any] = {}
 
     async def call(self, rpc: str, request: Message) -> Answer:
         try:
             answer: Message = await self._method(rpc)(request, timeout=PATIENCE)
         except grpc.aio.AioRpcError as exc:
-            return heard(exc)
+            return heard(exc, certain=self._certain)
         return answer
 
     async def first(self, rpc: str, request: Message) -> Answer:
@@ -133,12 +137,12 @@ class GrpcDoor:
         return self._methods[rpc]
 
 
-def heard(exc: grpc.aio.AioRpcError) -> Refusal | Unknown:
-    if exc.code() in UNCERTAIN:
+def heard(exc: grpc.aio.AioRpcError, *, certain: bool = False) -> Refusal | Unknown:
+    trailers = {key: value for key, value in exc.trailing_metadata() or () if isinstance(value, bytes)}
+    told = _decoded(exc.code(), trailers)
+    if exc.code() in UNCERTAIN and not (certain and told.reason):
         return Unknown(f"{exc.code().name}: {exc.details()}")
-    return _decoded(
-        exc.code(), {key: value for key, value in exc.trailing_metadata() or () if isinstance(value, bytes)}
-    )
+    return told
 
 
 def _decoded(code: grpc.StatusCode, trailers: Mapping[str, bytes]) -> Refusal:
