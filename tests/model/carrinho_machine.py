@@ -68,7 +68,6 @@ class CarrinhoMachine(Machine[Porta, Carrinhos]):
         self.prazos: dict[tuple[str, int], int] = {}  # when a version of a cart ends, as first told, in nanoseconds
         self.sessoes: set[str] = set()  # every cart that was ever told of
         self.catalogo_mudou = 0
-        self.abandoned = False
 
     # What happens.
 
@@ -151,17 +150,16 @@ class CarrinhoMachine(Machine[Porta, Carrinhos]):
         assert self.run(self.door.call(*call)) == invalid(field), call
         self.explained([], [])
 
-    def teardown(self) -> None:
+    def finish(self) -> None:
         """Whatever happened, in the end every cart is as the model has it."""
-        if not self.abandoned:
-            for sessao_id in list(self.model.carrinhos):
-                self.ask(Call("ObterCarrinho", pb.ObterCarrinhoRequest(sessao_id=sessao_id)))
+        for sessao_id in list(self.model.carrinhos):
+            self.ask(Call("ObterCarrinho", pb.ObterCarrinhoRequest(sessao_id=sessao_id)))
 
     # How it is held against the model.
 
     def explained(self, calls: Any, answers: Any) -> list[Answer]:
         if not self.door.em_tempo:
-            self.abandoned = True
+            self.over = True
             assume(False)
         return super().explained(calls, answers)
 

@@ -189,7 +189,7 @@ class CatalogoMachine(Machine[Porta, Catalogo]):
         assert self.run(self.door.call(*call)) == invalid(field), call
         self.explained([], [])
 
-    def teardown(self) -> None:
+    def finish(self) -> None:
         """Whatever happened, in the end every question is answered as the model would."""
         for produto_id in self.model.produtos:
             self._obter(produto_id)

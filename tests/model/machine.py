@@ -29,6 +29,15 @@ class Machine(RuleBasedStateMachine, Generic[D, M]):
         self.model = model
         self.run = run
         self.asked: list[Call] = []
+        self.over = False  # nothing more is to be asked
+
+    def finish(self) -> None:
+        """The last questions of an example."""
+        raise NotImplementedError
+
+    def teardown(self) -> None:
+        if not self.over:
+            self.finish()
 
     def observed(self) -> object:
         """The state of the service, by another way than its answers, in the form of `observable`."""
@@ -48,11 +57,13 @@ class Machine(RuleBasedStateMachine, Generic[D, M]):
         return self.explained(calls, self.run(self._all(calls)))
 
     def explained(self, calls: Sequence[Call], answers: Sequence[Answer]) -> list[Answer]:
+        self.over = True  # unless all goes well: what comes after a failure only hides it
         told = [self.said(answer) for answer in answers]
         observed = self.observed()
         after = explain(self.model, calls, told, lambda model: self.observable(model) == observed)
         assert after is not None, self._why(calls, told, observed)
         self.model = after
+        self.over = False
         return told
 
     async def _all(self, calls: Sequence[Call]) -> list[Answer]:

@@ -110,11 +110,11 @@ class PedidosMachine(Machine[Porta, Pedidos]):
         """Word for word what was asked before."""
         self.ask(*[self.asked[qual % len(self.asked)]] * vezes)
 
-    @rule(pedido=pedidos)
-    def passo_a_passo(self, pedido: int) -> None:
-        """As far as an order can go."""
-        for status in (pb.EM_PREPARO, pb.PRONTO, pb.ENTREGUE):
+    @rule(pedido=pedidos, ate=st.integers(1, 3), entao=st.one_of(cancelar, mudar))
+    def passo_a_passo(self, pedido: int, ate: int, entao: Comando) -> None:
+        for status in (pb.EM_PREPARO, pb.PRONTO, pb.ENTREGUE)[:ate]:
             self.ask(self._call(Comando("AtualizarStatusPedido", pedido=pedido, status=status)))
+        self.ask(self._call(entao._replace(pedido=pedido)))
 
     @rule(produto=produtos, preco=st.sampled_from([100, 4000, 1_000_000]), ativo=st.sampled_from([True, True, False]))
     def mudar_produto(self, produto: int, preco: int, *, ativo: bool) -> None:
@@ -189,7 +189,7 @@ class PedidosMachine(Machine[Porta, Pedidos]):
         assert self.run(self.door.call(*call)) == invalid(field), call
         self.explained([], [])
 
-    def teardown(self) -> None:
+    def finish(self) -> None:
         """Whatever happened, in the end every order and every list is as the model has it."""
         for pedido_id in self.model.pedidos:
             self.ask(Call("ObterPedido", pb.ObterPedidoRequest(pedido_id=pedido_id)))
