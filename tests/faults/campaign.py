@@ -116,7 +116,8 @@ async def _open_shop(doors: Sequence[Door], seed: int) -> Customers:
 
 async def _with_carts(snapshot: Snapshot, door: Door, report: Report) -> Snapshot:
     bought = [operation for operation in report.history.of(Kind.COMPRAR) if operation.acknowledged]
-    chosen = {operation.sessao_id for operation in bought if operation.in_doubt}
+    chosen = {operation.sessao_id for operation in bought if operation.in_doubt or operation.talvez}
+    chosen |= {operation.sessao_id for operation in report.history.of(Kind.COMPRAR) if not operation.answers}
     sample = random.Random(report.seed).sample(bought, min(CARTS, len(bought)))
     chosen |= {operation.sessao_id for operation in sample}
     return replace(snapshot, carrinhos=await look(door, sorted(chosen)))

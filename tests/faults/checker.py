@@ -13,6 +13,7 @@ from tests.faults.snapshot import ABERTAS, Compra, Evento, Movimento, Pedido, Sn
 VENDIDOS = ("CONFIRMADO", "EM_PREPARO", "PRONTO", "ENTREGUE")
 DEVOLUCOES = ("LIBERAR", "EXPIRAR", "ESTORNAR")
 REPOSICOES = (*DEVOLUCOES, "ADICIONAR", "DEFINIR")
+DEPOIS = {"EM_PREPARO": ("EM_PREPARO", "PRONTO", "ENTREGUE", "CANCELADO"), "PRONTO": ("PRONTO", "ENTREGUE")}
 ULTIMO = {"PENDENTE": "pedido_criado", "CONFIRMADO": "pedido_confirmado", "CANCELADO": "pedido_cancelado"}
 
 
@@ -53,6 +54,7 @@ def unsettled(snapshot: Snapshot) -> list[Violation]:
 
 def _purchases(history: History, snapshot: Snapshot) -> Iterator[Violation]:
     cancelled = {operation.pedido_id for operation in history.of(Kind.CANCELAR)}
+    versions = {compra.pedido_id: compra.versao for compra in snapshot.compras}
     for operation in history.of(Kind.COMPRAR):
         if not operation.acknowledged:
             continue
@@ -60,8 +62,10 @@ def _purchases(history: History, snapshot: Snapshot) -> Iterator[Violation]:
         if pedido is None:
             yield Violation(Fault.LOST, f"acknowledged order {operation.pedido_id} does not exist", operation)
             continue
-        if pedido.itens != operation.itens:
-            words = f"order {pedido.pedido_id} holds {pedido.itens}, its cart held {operation.itens}"
+        versao = versions.get(pedido.pedido_id, 0)
+        held = operation.talvez.get(versao, {}) if operation.talvez else operation.itens
+        if pedido.itens != held:
+            words = f"order {pedido.pedido_id} holds {pedido.itens}, its cart held {held}"
             yield Violation(Fault.LOST, words, operation)
         if pedido.status == "CANCELADO" and pedido.pedido_id not in cancelled:
             words = f"acknowledged order {pedido.pedido_id} is CANCELADO though nobody cancelled it"
@@ -74,9 +78,18 @@ def _cancellations(history: History, snapshot: Snapshot) -> Iterator[Violation]:
         if operation.acknowledged and (pedido is None or pedido.status != "CANCELADO"):
             words = f"acknowledged cancellation of {operation.pedido_id} is lost: it is {pedido and pedido.status}"
             yield Violation(Fault.LOST, words, operation)
-        if operation.refused:
+        if operation.refused and (pedido is None or pedido.status not in DEPOIS["PRONTO"]):
             words = f"cancelling {operation.pedido_id} was refused with {operation.reason}"
             yield Violation(Fault.WRONG, words, operation)
+
+
+def _steps(history: History, snapshot: Snapshot) -> Iterator[Violation]:
+    """What the bakery moved along does not go back, and what is ready is not cancelled any more."""
+    for operation in history.of(Kind.MUDAR):
+        pedido = snapshot.pedidos.get(operation.pedido_id)
+        if operation.acknowledged and (pedido is None or pedido.status not in DEPOIS[operation.para]):
+            words = f"order {operation.pedido_id} was {operation.para}, now it is {pedido and pedido.status}"
+            yield Violation(Fault.LOST, words, operation)
 
 
 def _replenishments(history: History, snapshot: Snapshot) -> Iterator[Violation]:
@@ -284,12 +297,38 @@ def _carts(history: History, snapshot: Snapshot) -> Iterator[Violation]:
         cart = snapshot.carrinhos[operation.sessao_id]
         if cart is None:
             yield Violation(Fault.LOST, f"cart {operation.sessao_id} is gone", operation)
+        elif operation.talvez:
+            continue
         elif cart.itens and cart.versao == operation.versao:
             words = f"cart {operation.sessao_id} was ordered at version {cart.versao} and still holds {cart.itens}"
             yield Violation(Fault.WRONG, words, operation)
         elif cart.versao != operation.versao + 1:
             words = f"cart {operation.sessao_id} was ordered at version {operation.versao}, now it is at {cart.versao}"
             yield Violation(Fault.WRONG, words, operation)
+
+
+def _additions(history: History, snapshot: Snapshot) -> Iterator[Violation]:
+    """What was put in stays until an order of just that version clears it. Decidable where every version is known."""
+    ordered: defaultdict[str, set[int]] = defaultdict(set)
+    for compra in snapshot.compras:
+        if not compra.falhou:
+            ordered[compra.sessao_id].add(compra.versao)
+    additions: defaultdict[str, list[Operation]] = defaultdict(list)
+    for operation in history.of(Kind.ADICIONAR):
+        if not operation.refused:
+            additions[operation.sessao_id].append(operation)
+    for sessao_id, cart in snapshot.carrinhos.items():
+        put = additions[sessao_id]
+        if cart is None or not put or any(each.in_doubt for each in put):
+            continue
+        changed = {each.versao for each in put}
+        cleared = max((v + 1 for v in ordered[sessao_id] if v + 1 not in changed and v < cart.versao), default=0)
+        held: Counter[int] = Counter()
+        for each in put:
+            held.update(each.itens if each.versao > cleared else {})
+        if held != Counter(cart.itens):
+            words = f"cart {sessao_id} was left with {dict(held)}, now it holds {cart.itens}"
+            yield Violation(Fault.LOST, words, put[-1])
 
 
 def _refusals(history: History, snapshot: Snapshot) -> Iterator[Violation]:
@@ -310,6 +349,7 @@ def _refusals(history: History, snapshot: Snapshot) -> Iterator[Violation]:
 CHECKS: tuple[Check, ...] = (
     _purchases,
     _cancellations,
+    _steps,
     _replenishments,
     _keys,
     _answers,
@@ -322,5 +362,6 @@ CHECKS: tuple[Check, ...] = (
     _events,
     _stream,
     _carts,
+    _additions,
     _refusals,
 )

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from confeitaria.catalogo.v1 import catalogo_pb2
 from confeitaria.pedidos.v1 import pedidos_pb2
 from google.protobuf.message import Message
 
+from pedidos.domain import chave_do_carrinho
 from tests.faults.doors import Door
 from tests.faults.history import Answer, History, Kind, Operation, Outcome
 from tests.faults.snapshot import Carrinho
@@ -54,12 +55,12 @@ class Customers:
         if operation is None or not operation.acknowledged:
             return
         if rng.random() < 0.15:  # asks again although it knows
-            request = novo_pedido(operation.sessao_id, operation.chave)
-            await ask(door, operation, "CriarPedido", request)
-        if rng.random() < 0.2:
-            cancel = self.history.add(Operation(Kind.CANCELAR, uuid_of(rng), door.via, pedido_id=operation.pedido_id))
-            request_ = pedidos_pb2.CancelarPedidoRequest(pedido_id=operation.pedido_id)
-            await insist(door, cancel, "CancelarPedido", request_)
+            await ask(door, operation, "CriarPedido", novo_pedido(operation))
+        match rng.choices(("keeps it", "cancels", "cancels late"), (70, 15, 15))[0]:
+            case "cancels":
+                await self._cancel(door, rng, operation.pedido_id)
+            case "cancels late":
+                await together(self._cancel(door, rng, operation.pedido_id), self._bake(door, rng, operation.pedido_id))
         if rng.random() < 0.15:
             await self._refill(door, rng)
 
@@ -70,11 +71,35 @@ class Customers:
             cart = await add(door, self.history, cart, produto_id, rng.randint(1, 2), uuid_of(rng))
         if not cart.itens:
             return None
-        itens = {item.produto_id: item.quantidade for item in cart.itens}
-        operation = Operation(Kind.COMPRAR, uuid_of(rng), door.via, cart.sessao_id, itens, cart.versao)
-        self.history.add(operation)
-        await order(door, operation)
+        operation = self.history.add(purchase(door, cart, uuid_of(rng)))
+        match rng.choices(("orders", "clicks twice", "changes it"), (70, 15, 15))[0]:
+            case "clicks twice":  # without a key: the cart's version is the key
+                operation.chave = chave_do_carrinho(cart.sessao_id, cart.versao)
+                await together(order(door, operation), order(door, operation))
+            case "changes it":
+                await self._change(door, rng, cart, operation)
+            case _:
+                await order(door, operation)
         return operation
+
+    async def _change(self, door: Door, rng: random.Random, cart: carrinho_pb2.Carrinho, operation: Operation) -> None:
+        """Puts something in while the cart is ordered: it is in the order, or it stays in the cart."""
+        extra, units = rng.choice(self._produtos), rng.randint(1, 2)
+        later = {**operation.itens, extra: operation.itens.get(extra, 0) + units}
+        operation.talvez = {cart.versao: operation.itens, cart.versao + 1: later}
+        await together(order(door, operation), add(door, self.history, cart, extra, units, uuid_of(rng)))
+
+    async def _cancel(self, door: Door, rng: random.Random, pedido_id: str) -> None:
+        cancel = self.history.add(Operation(Kind.CANCELAR, uuid_of(rng), door.via, pedido_id=pedido_id))
+        request = pedidos_pb2.CancelarPedidoRequest(pedido_id=pedido_id)
+        await insist(door, cancel, "CancelarPedido", request)
+
+    async def _bake(self, door: Door, rng: random.Random, pedido_id: str) -> None:
+        """The bakery, which does not know that somebody cancels."""
+        for para in ("EM_PREPARO", "PRONTO"):
+            step = Operation(Kind.MUDAR, uuid_of(rng), door.via, pedido_id=pedido_id, para=para)
+            request = pedidos_pb2.AtualizarStatusPedidoRequest(pedido_id=pedido_id, status=para)
+            await insist(door, self.history.add(step), "AtualizarStatusPedido", request)
 
     async def _refill(self, door: Door, rng: random.Random) -> None:
         produto_id, units = rng.choice(self._raros), rng.randint(1, 5)
@@ -100,8 +125,23 @@ def uuid_of(rng: random.Random) -> str:
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
-def novo_pedido(sessao_id: str, chave: str) -> pedidos_pb2.CriarPedidoRequest:
-    return pedidos_pb2.CriarPedidoRequest(sessao_id=sessao_id, cliente=CLIENTE, request_id=chave)
+def novo_pedido(operation: Operation) -> pedidos_pb2.CriarPedidoRequest:
+    """Without a request_id where the version of the cart is its key."""
+    keyless = operation.chave == chave_do_carrinho(operation.sessao_id, operation.versao)
+    request_id = "" if keyless else operation.chave
+    return pedidos_pb2.CriarPedidoRequest(sessao_id=operation.sessao_id, cliente=CLIENTE, request_id=request_id)
+
+
+def purchase(door: Door, cart: carrinho_pb2.Carrinho, chave: str) -> Operation:
+    itens = {item.produto_id: item.quantidade for item in cart.itens}
+    return Operation(Kind.COMPRAR, chave, door.via, cart.sessao_id, itens, cart.versao)
+
+
+async def together(*wishes: Awaitable[object]) -> None:
+    """At the same time; Unanswered, if any was, when all have ended."""
+    for end in await asyncio.gather(*wishes, return_exceptions=True):
+        if isinstance(end, BaseException):
+            raise end
 
 
 async def new_cart(door: Door) -> carrinho_pb2.Carrinho:
@@ -120,14 +160,19 @@ async def add(
         sessao_id=cart.sessao_id, produto_id=produto_id, quantidade=units, request_id=chave
     )
     await insist(door, operation, "AdicionarItem", request)
-    return cart if operation.refused else known(door, operation, carrinho_pb2.Carrinho)
+    if operation.refused:
+        return cart
+    after = known(door, operation, carrinho_pb2.Carrinho)
+    operation.versao = after.versao
+    return after
 
 
 async def order(door: Door, operation: Operation) -> None:
     """Orders a cart; the order's id stands in the operation when it is known."""
-    await insist(door, operation, "CriarPedido", novo_pedido(operation.sessao_id, operation.chave))
+    await insist(door, operation, "CriarPedido", novo_pedido(operation))
     if operation.acknowledged:
-        operation.pedido_id = known(door, operation, pedidos_pb2.Pedido).pedido_id
+        body = next(answer.body for answer in operation.answers if answer.outcome is Outcome.OK)
+        operation.pedido_id = door.read(body, pedidos_pb2.Pedido).pedido_id
 
 
 async def ask(door: Door, operation: Operation, method: str, request: Message) -> Answer:

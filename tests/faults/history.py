@@ -18,6 +18,7 @@ class Kind(StrEnum):
     CANCELAR = "cancelar"
     REPOR = "repor"
     ADICIONAR = "adicionar"
+    MUDAR = "mudar"  # the bakery moves an order along
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,9 @@ class Answer:
 class Operation:
     """One wish of a customer, asked for until the outcome is certain; `chave` names it, whatever the number of tries.
 
-    `itens`: produto_id -> units. `versao`: of the cart that is ordered. `pedido_id`: of the order it made or cancels.
+    `itens`: produto_id -> units. `versao`: of the cart that is ordered, or that an addition made. `pedido_id`: of the
+    order it made, cancels or moves to the status `para`. `talvez`: what may have been ordered of a cart that was
+    changed at the same time, by its version. Without answers: who asked left, and never came back to ask again.
     """
 
     kind: Kind
@@ -47,6 +50,8 @@ class Operation:
     versao: int = 0
     pedido_id: str = ""
     answers: list[Answer] = field(default_factory=list)
+    para: str = ""
+    talvez: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
 
     @property
     def acknowledged(self) -> bool:

@@ -79,6 +79,11 @@ def _moves(reserva_id: str, units: int, *steps: tuple[str, int]) -> list[Movimen
     return [Movimento(BOLO, operacao, f"reserva:{reserva_id}:{BOLO}:{operacao}", units, n) for operacao, n in steps]
 
 
+def _addition(versao: int) -> Operation:
+    """What made that version of the first cart."""
+    return Operation(Kind.ADICIONAR, "k5", "gRPC", "carrinho-k1", {BOLO: 2}, versao, answers=[Answer(Outcome.OK)])
+
+
 @dataclass
 class Story:
     """Two cakes of ten sold, one order of three cancelled, four put on the shelf; all of it as it should be."""
@@ -87,6 +92,8 @@ class Story:
     desistir: Operation = field(default_factory=lambda: _operation(Kind.COMPRAR, "k2", CANCELADO, 3))
     cancelar: Operation = field(default_factory=lambda: _operation(Kind.CANCELAR, "k3", CANCELADO, 0))
     repor: Operation = field(default_factory=lambda: _operation(Kind.REPOR, "k4", "", 4))
+    adicionar: Operation = field(default_factory=lambda: _addition(3))
+    mudar: Operation = field(default_factory=lambda: replace(_operation(Kind.MUDAR, "k6", "ninguém", 0), answers=[]))
     snapshot: Snapshot = field(default_factory=_snapshot)
 
     def change(self, **changes: Any) -> None:
@@ -112,8 +119,12 @@ class Story:
             rows = getattr(self.snapshot, table)
             self.change(**{table: {key: row for key, row in rows.items() if key != name}})
 
+    @property
+    def history(self) -> History:
+        return History([self.comprar, self.desistir, self.cancelar, self.repor, self.adicionar, self.mudar])
+
     def words(self) -> list[str]:
-        history = History([self.comprar, self.desistir, self.cancelar, self.repor])
+        history = self.history
         return [str(violation) for violation in check(history, self.snapshot)]
 
 
@@ -302,6 +313,27 @@ def _cart_cleared_twice(story: Story) -> None:
     story.change(carrinhos={"carrinho-k1": Carrinho(5, {})})
 
 
+def _later_version_was_ordered(story: Story) -> None:
+    story.comprar.talvez = {3: {BOLO: 1}, 4: {BOLO: 2}}
+
+
+def _unknown_version_was_ordered(story: Story) -> None:
+    story.comprar.talvez = {5: {BOLO: 2}}
+
+
+def _ready_order_is_cancelled(story: Story) -> None:
+    story.mudar = replace(_operation(Kind.MUDAR, "k6", CANCELADO, 0), para="PRONTO")
+
+
+def _step_goes_back(story: Story) -> None:
+    story.mudar = replace(_operation(Kind.MUDAR, "k6", VENDIDO, 0), para="EM_PREPARO")
+
+
+def _addition_is_cleared(story: Story) -> None:
+    story.adicionar = _addition(4)
+    story.comprar.talvez = {3: {BOLO: 2}, 4: {BOLO: 4}}
+
+
 def _full_cart_called_empty(story: Story) -> None:
     story.desistir.answers = [Answer(Outcome.REFUSED, reason="CARRINHO_VAZIO")]
 
@@ -353,6 +385,11 @@ WRONGS: dict[Callable[[Story], None], str] = {
     _cart_is_gone: "lost: cart carrinho-k1 is gone",
     _cart_is_full: "wrong: cart carrinho-k1 was ordered at version 3 and still holds {7: 2}",
     _cart_cleared_twice: "wrong: cart carrinho-k1 was ordered at version 3, now it is at 5",
+    _later_version_was_ordered: "lost: order pedido-vendido holds {7: 2}, its cart held {7: 1}",
+    _unknown_version_was_ordered: "lost: order pedido-vendido holds {7: 2}, its cart held {}",
+    _ready_order_is_cancelled: "lost: order pedido-cancelado was PRONTO, now it is CANCELADO",
+    _step_goes_back: "lost: order pedido-vendido was EM_PREPARO, now it is CONFIRMADO",
+    _addition_is_cleared: "lost: cart carrinho-k1 was left with {7: 2}, now it holds {}",
     _full_cart_called_empty: "lost: cart carrinho-k2 was acknowledged with {7: 3}: CARRINHO_VAZIO",
 }
 
@@ -388,6 +425,23 @@ def test_a_write_without_an_answer_is_neither_lost_nor_done() -> None:
     assert story.words() == []
     unknown = Operation(Kind.COMPRAR, "k9", "REST", "carrinho-k9", {BOLO: 1}, 3, answers=[Answer(Outcome.MAYBE)])
     assert {violation.fault for violation in check(History([unknown]), Snapshot())} == {Fault.STUCK}
+
+
+def test_a_cart_that_was_changed_is_not_cleared() -> None:
+    story = Story()
+    story.adicionar = _addition(4)
+    story.comprar.talvez = {3: {BOLO: 2}, 4: {BOLO: 4}}
+    story.change(carrinhos={"carrinho-k1": Carrinho(4, {BOLO: 2})})
+    assert story.words() == []
+
+
+def test_a_cancellation_may_be_refused_when_the_order_is_ready() -> None:
+    story = Story()
+    story.cancelar = replace(story.cancelar, pedido_id=VENDIDO, answers=[])
+    story.cancelar.answers = [Answer(Outcome.REFUSED, reason="TRANSICAO_INVALIDA")]
+    story.change_order(VENDIDO, status="PRONTO")
+    told = story.words()
+    assert not [words for words in told if "was refused" in words], told
 
 
 def test_a_failed_attempt_frees_its_key() -> None:
@@ -426,6 +480,5 @@ def test_every_check_is_one_that_can_fail() -> None:
     for wrong in WRONGS:
         story = Story()
         wrong(story)
-        history = History([story.comprar, story.desistir, story.cancelar, story.repor])
-        reached |= {one.__name__ for one in CHECKS if list(one(history, story.snapshot))}
+        reached |= {one.__name__ for one in CHECKS if list(one(story.history, story.snapshot))}
     assert reached == {one.__name__ for one in CHECKS} - {"_refusals"}  # which has a test of its own

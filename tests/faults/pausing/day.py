@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from pedidos.domain import chave_do_carrinho
 from tests.faults.campaign import new_product
-from tests.faults.customers import CLIENTE, add, ask, insist, known, new_cart
+from tests.faults.customers import add, ask, insist, new_cart, novo_pedido, order, purchase
 from tests.faults.doors import GrpcDoor
 from tests.faults.history import Answer, History, Kind, Operation, Outcome
 from tests.faults.killer import until
@@ -42,19 +42,38 @@ class Day:
     async def orders_of_every_kind(self) -> None:
         """With a key, repeated; without one; more than there is; cancelled; by somebody who leaves."""
         self.produto_id = await new_product(self.edge, UNITS)
-        first = await self._order(await self._cart(2))
-        await insist(self.orders, first, "CriarPedido", _request(first))
-        await self._order(await self._cart(1), with_key=False)
+        first = await self._ordered(await self._cart(2))
+        await insist(self.orders, first, "CriarPedido", novo_pedido(first))
+        await self._ordered(await self._cart(1), with_key=False)
         await self._short_of_stock()
         await self._cancel(first)
         await self.looked_at(first)
         await self.left_halfway()
         await self.counted()
 
+    async def somebody_who_leaves(self) -> None:
+        """Orders, goes on with the cart, cancels; each once, whatever the answer: the bakery is to end it by itself."""
+        self.produto_id, other = await new_product(self.edge, UNITS), await new_product(self.edge, UNITS)
+        cart = await self._cart(1)
+        placed = self.history.add(purchase(self.orders, cart, str(uuid.uuid4())))
+        answer = await ask(self.orders, placed, "CriarPedido", novo_pedido(placed))
+        await self._cart(1, other, cart.sessao_id)
+        if answer.outcome is Outcome.MAYBE:
+            placed.answers.clear()
+            return
+        assert placed.acknowledged, placed
+        placed.pedido_id = self.orders.read(answer.body, pedidos_pb2.Pedido).pedido_id
+        # the cart went on: whether it did in time, and is cleared or not, is the checker's to say
+        placed.talvez = {placed.versao: placed.itens}
+        cancel = self.history.add(Operation(Kind.CANCELAR, str(uuid.uuid4()), "gRPC", pedido_id=placed.pedido_id))
+        request = pedidos_pb2.CancelarPedidoRequest(pedido_id=placed.pedido_id)
+        if (await ask(self.orders, cancel, "CancelarPedido", request)).outcome is Outcome.MAYBE:
+            cancel.answers.clear()
+
     async def one_more(self) -> None:
         """Another order, which somebody follows for a moment."""
-        order = await self._order(await self._cart(1))
-        await self.orders.follow(pedidos_pb2.AcompanharPedidoRequest(pedido_id=order.pedido_id), 1.0)
+        placed = await self._ordered(await self._cart(1))
+        await self.orders.follow(pedidos_pb2.AcompanharPedidoRequest(pedido_id=placed.pedido_id), 1.0)
 
     async def left_halfway(self) -> None:
         """The customer leaves while the stock is being sold, and comes back."""
@@ -77,9 +96,9 @@ class Day:
                 f"cart {sessao_id} was ordered {len(answer.pedidos)} times, not {times}"
             )
 
-    async def looked_at(self, order: Operation) -> None:
-        await self._told("ObterPedido", pedidos_pb2.ObterPedidoRequest(pedido_id=order.pedido_id))
-        await self.orders.follow(pedidos_pb2.AcompanharPedidoRequest(pedido_id=order.pedido_id), 0.3)
+    async def looked_at(self, placed: Operation) -> None:
+        await self._told("ObterPedido", pedidos_pb2.ObterPedidoRequest(pedido_id=placed.pedido_id))
+        await self.orders.follow(pedidos_pb2.AcompanharPedidoRequest(pedido_id=placed.pedido_id), 0.3)
 
     async def a_shelf_in_use(self) -> None:
         """What the bakery and its services ask of the catalog, besides the orders."""
@@ -112,12 +131,12 @@ class Day:
         )
         await insist(self.edge, taken, "AtualizarEstoque", request)
         assert taken.acknowledged, taken
-        await insist(self.orders, wish, "CriarPedido", _request(wish))
+        await insist(self.orders, wish, "CriarPedido", novo_pedido(wish))
         assert wish.reason == "ESTOQUE_INSUFICIENTE", wish
 
-    async def _cancel(self, order: Operation) -> None:
-        cancel = Operation(Kind.CANCELAR, str(uuid.uuid4()), "gRPC", pedido_id=order.pedido_id)
-        request = pedidos_pb2.CancelarPedidoRequest(pedido_id=order.pedido_id)
+    async def _cancel(self, placed: Operation) -> None:
+        cancel = Operation(Kind.CANCELAR, str(uuid.uuid4()), "gRPC", pedido_id=placed.pedido_id)
+        request = pedidos_pb2.CancelarPedidoRequest(pedido_id=placed.pedido_id)
         await insist(self.orders, self.history.add(cancel), "CancelarPedido", request)
         assert cancel.acknowledged, cancel
 
@@ -126,7 +145,7 @@ class Day:
         deadline = time.monotonic() + HELD_SECONDS
         while not self._held():
             assert time.monotonic() < deadline, f"nobody sells {operation}"
-            call = asyncio.create_task(ask(self.orders, operation, "CriarPedido", _request(operation)))
+            call = asyncio.create_task(ask(self.orders, operation, "CriarPedido", novo_pedido(operation)))
             await until(lambda call=call: call.done() or self._held(), HELD_SECONDS, "an answer or none")  # type: ignore[misc]
             if not call.done():
                 call.cancel()
@@ -140,9 +159,10 @@ class Day:
     def _held(self) -> bool:
         return any(trap.sprung(HOLD) for trap in self.traps)
 
-    async def _cart(self, units: int, produto_id: int = 0) -> carrinho_pb2.Carrinho:
+    async def _cart(self, units: int, produto_id: int = 0, sessao_id: str = "") -> carrinho_pb2.Carrinho:
         """With these units in it. A new product is not in every shop window at once."""
-        cart, deadline = await new_cart(self.edge), time.monotonic() + HELD_SECONDS
+        cart = carrinho_pb2.Carrinho(sessao_id=sessao_id) if sessao_id else await new_cart(self.edge)
+        deadline = time.monotonic() + HELD_SECONDS
         while not cart.itens:
             assert time.monotonic() < deadline, "the product is not for sale"
             chave = str(uuid.uuid4())
@@ -150,18 +170,16 @@ class Day:
         return cart
 
     def _wish(self, cart: carrinho_pb2.Carrinho, *, with_key: bool = True, orders: int = 1) -> Operation:
-        itens = {item.produto_id: item.quantidade for item in cart.itens}
         chave = str(uuid.uuid4()) if with_key else chave_do_carrinho(cart.sessao_id, cart.versao)
         self.expected[cart.sessao_id] = orders
-        return self.history.add(Operation(Kind.COMPRAR, chave, "gRPC", cart.sessao_id, itens, cart.versao))
+        return self.history.add(purchase(self.orders, cart, chave))
 
-    async def _order(self, cart: carrinho_pb2.Carrinho, *, with_key: bool = True) -> Operation:
+    async def _ordered(self, cart: carrinho_pb2.Carrinho, *, with_key: bool = True) -> Operation:
         return await self._placed(self._wish(cart, with_key=with_key))
 
     async def _placed(self, operation: Operation) -> Operation:
-        await insist(self.orders, operation, "CriarPedido", _request(operation))
+        await order(self.orders, operation)
         assert operation.acknowledged, operation
-        operation.pedido_id = known(self.orders, operation, pedidos_pb2.Pedido).pedido_id
         return operation
 
     async def _told(self, method: str, request: Message, *but: str, through: GrpcDoor | None = None) -> bytes:
@@ -171,10 +189,3 @@ class Day:
         await insist(door, asked, method, request)
         assert asked.acknowledged or asked.reason in but, asked
         return asked.answers[-1].body
-
-
-def _request(operation: Operation) -> pedidos_pb2.CriarPedidoRequest:
-    keyless = operation.chave == chave_do_carrinho(operation.sessao_id, operation.versao)
-    return pedidos_pb2.CriarPedidoRequest(
-        sessao_id=operation.sessao_id, cliente=CLIENTE, request_id="" if keyless else operation.chave
-    )

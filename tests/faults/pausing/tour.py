@@ -82,11 +82,20 @@ class Tour:
             trap.set(DIE, point)
         killer = asyncio.create_task(self._kill(traps))
         try:
+            await day.somebody_who_leaves()
+            if killer.done():  # now for those who ask again
+                killer = await self._set_again(point, killer, traps)
             await (day.a_shelf_in_use() if point.service == "catalogo" else day.orders_of_every_kind())
             await self._linger(day, killer, traps)
             await day.counted()
         finally:
             killer.cancel()
+
+    async def _set_again(self, point: Point, killer: asyncio.Task[None], traps: dict[str, Trap]) -> asyncio.Task[None]:
+        await killer
+        for trap in traps.values():
+            trap.set(DIE, point)
+        return asyncio.create_task(self._kill(traps))
 
     async def _linger(self, day: Day, killer: asyncio.Task[None], traps: dict[str, Trap]) -> None:
         """What happens now and then needs some time, and what happens at a start needs one."""
