@@ -44,9 +44,9 @@ def _folder() -> Iterator[Path]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="confeitaria faults")
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=None)
+    parser = argparse.ArgumentParser(prog="confeitaria faults", description=__doc__)
+    parser.add_argument("--kills", type=int, default=200, help="how many parts to kill (200)")
+    parser.add_argument("--seed", type=int, default=None, help="repeats the choices of an earlier run")
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
     say(f"seed {seed}; starting a mesh of its own")

@@ -43,6 +43,19 @@ class Report:
     def orders(self) -> int:
         return sum(operation.acknowledged for operation in self.history.of(Kind.COMPRAR))
 
+    @property
+    def situations(self) -> dict[str, int]:
+        """How often customers did what is hard to get right."""
+        bought = list(self.history.of(Kind.COMPRAR))
+        cancelled = [operation.pedido_id for operation in self.history.of(Kind.CANCELAR)]
+        baked = {operation.pedido_id for operation in self.history.of(Kind.MUDAR)}
+        return {
+            "double clicks": sum(operation.keyless for operation in bought),
+            "carts changed while they were ordered": sum(bool(operation.talvez) for operation in bought),
+            "cancellations": len(cancelled),
+            "of them against the baker": sum(pedido_id in baked for pedido_id in cancelled),
+        }
+
     def culprit(self, operation: Operation | None) -> str:
         """The part whose death came last before what went wrong; as good a guess as the clock allows."""
         before = [kill for kill in self.kills if operation and kill.at <= operation.last]
@@ -139,8 +152,9 @@ def table(report: Report) -> str:
         f"{report.orders} orders, {len(report.history.operations)} requests with a key;"
         f" quiet after {report.settled:.1f} s; {report.seconds:.0f} s in all; seed {report.seed}"
     )
+    situations = ", ".join(f"{count} {name}" for name, count in report.situations.items())
     cells = ("  ".join([line[0].ljust(20), *(cell.rjust(8) for cell in line[1:])]) for line in lines)
-    return "\n".join([*cells, summary, *map(str, report.violations)])
+    return "\n".join([*cells, summary, situations, *map(str, report.violations)])
 
 
 def _back(report: Report, part: str) -> tuple[str, str]:

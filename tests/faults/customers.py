@@ -127,8 +127,7 @@ def uuid_of(rng: random.Random) -> str:
 
 def novo_pedido(operation: Operation) -> pedidos_pb2.CriarPedidoRequest:
     """Without a request_id where the version of the cart is its key."""
-    keyless = operation.chave == chave_do_carrinho(operation.sessao_id, operation.versao)
-    request_id = "" if keyless else operation.chave
+    request_id = "" if operation.keyless else operation.chave
     return pedidos_pb2.CriarPedidoRequest(sessao_id=operation.sessao_id, cliente=CLIENTE, request_id=request_id)
 
 

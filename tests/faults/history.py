@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pedidos.domain import chave_do_carrinho
+
 
 class Outcome(StrEnum):
     OK = "ok"
@@ -52,6 +54,11 @@ class Operation:
     answers: list[Answer] = field(default_factory=list)
     para: str = ""
     talvez: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
+
+    @property
+    def keyless(self) -> bool:
+        """Ordered without a request_id: the version of the cart is the key."""
+        return self.chave == chave_do_carrinho(self.sessao_id, self.versao)
 
     @property
     def acknowledged(self) -> bool:

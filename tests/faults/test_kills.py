@@ -24,4 +24,5 @@ def test_twenty_kills_under_load_lose_and_double_nothing(padaria: Mesh) -> None:
     killed = Counter(kill.part for kill in report.kills)
     assert set(killed) == set(PARTS), "a part was spared"
     assert report.orders > KILLS, f"there was hardly any load:\n{told}"
+    assert all(report.situations.values()), f"nobody did what is hard to get right:\n{told}"
     assert report.in_doubt, f"no kill hit a request, which proves nothing:\n{told}"

@@ -26,5 +26,6 @@ def test_doubts_and_faults_stand_beside_the_part_that_was_killed_before() -> Non
     assert _row(told, "-") == ["0", "0", "0", "0", "0", "1", "0"]
     assert _row(told, "all") == ["2", "1", "1", "0", "0", "1", "0"]
     assert "2 orders" in told
+    assert "0 double clicks" in told
     assert "seed 7" in told
     assert "lost: an order" in told
