@@ -84,6 +84,7 @@ class CatalogoMachine(Machine[Porta, Catalogo]):
         super().__init__(door, Catalogo(), run)
         self.tag = uuid.uuid4().hex[:12]  # what is the example's own in a database that all share
         self.chaves = [str(uuid.uuid4()) for _ in range(4)]
+        self.todas = list(self.chaves)  # those that are not used any more, too
         self.prazos: dict[str, datetime] = {}  # when reservations end, as first told
 
     # What happens.
@@ -106,6 +107,22 @@ class CatalogoMachine(Machine[Porta, Catalogo]):
     @rule(comando=reservar, vezes=st.integers(2, 4))
     def a_mesma_reserva_ao_mesmo_tempo(self, comando: Comando, vezes: int) -> None:
         self.ask(*[self._call(comando)] * vezes)
+
+    @rule(
+        produto=st.sampled_from([0, 1]),
+        estoque=st.integers(1, 3),
+        pedidas=st.lists(quantidades, min_size=4, max_size=4),
+    )
+    def as_ultimas(self, produto: int, estoque: int, pedidas: list[int]) -> None:
+        """Four customers, and fewer cakes."""
+        self.ask(self._call(Comando("AtualizarEstoque", produto, estoque, -1, pb.DEFINIR)))
+        self.chaves = [str(uuid.uuid4()) for _ in range(4)]
+        self.todas += self.chaves
+        reservas = [
+            Comando("ReservarEstoque", chave=chave, itens=((produto, quantidade),))
+            for chave, quantidade in enumerate(pedidas)
+        ]
+        self.ask(*map(self._call, reservas))
 
     @rule(chave=chaves, itens=itens, fins=st.lists(de_reserva, min_size=1, max_size=3))
     def reservada_e_encerrada_ao_mesmo_tempo(
@@ -155,14 +172,14 @@ class CatalogoMachine(Machine[Porta, Catalogo]):
 
     @rule(vezes=st.sampled_from([1, 2, 24]))
     def passar_o_tempo(self, vezes: int) -> None:
-        shift = self.door.passar(vezes * PASSOS, self.chaves)
+        shift = self.door.passar(vezes * PASSOS, self.todas)
         self.model.agora += vezes * PASSOS
         self.prazos = {reserva_id: prazo - shift for reserva_id, prazo in self.prazos.items()}
 
     @rule()
     def varrer(self) -> None:
         """Reservations whose time is over give their stock back without anybody asking."""
-        self.run(self.door.varrer(self.chaves))
+        self.run(self.door.varrer(self.todas))
         self.explained([], [])
         assert not list(self.model.spontaneous()), "stock of an expired reservation is still set aside"
 
@@ -199,7 +216,7 @@ class CatalogoMachine(Machine[Porta, Catalogo]):
     # How it is held against the model.
 
     def observed(self) -> object:
-        return self.door.retrato(self.model.categorias, self.chaves)
+        return self.door.retrato(self.model.categorias, self.todas)
 
     def observable(self, model: Catalogo) -> object:
         saldos = {produto_id: produto.saldo for produto_id, produto in model.produtos.items()}

@@ -25,7 +25,7 @@ def test_over_fakes(runner: asyncio.Runner) -> None:
         runner.run(door.abrir())
         return CatalogoMachine(door, runner.run)
 
-    check(machine, examples=150, steps=40)
+    check(machine, examples=120, steps=40)
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +40,27 @@ def test_over_a_process(database: Database, runner: asyncio.Runner, tmp_path: Pa
     with running(database, "catalogo-1", tmp_path) as process:
         channel = runner.run(channel_to(process.target))
         with closing(PortaGrpc(database, GrpcDoor(channel, SERVICE))) as door:
-            check(lambda: CatalogoMachine(door, runner.run), examples=60, steps=30)
+            check(lambda: CatalogoMachine(door, runner.run), examples=50, steps=30)
         runner.run(channel.close())
 
 
-def test_over_two_processes_that_die(database: Database, runner: asyncio.Runner, tmp_path: Path) -> None:
+@pytest.fixture
+def two(database: Database, runner: asyncio.Runner, tmp_path: Path) -> Iterator[PortaMortal]:
     instancias = [Instancia(database, f"mortal-{number}", tmp_path) for number in (1, 2)]
-    for instancia in instancias:
-        runner.run(instancia.start())
-    with closing(PortaMortal(database, instancias)) as door:
-        check(lambda: CatalogoMortalMachine(door, runner.run), examples=12, steps=20)
-    for instancia in instancias:
-        instancia.kill()
-        runner.run(instancia.leave())
+    try:
+        for instancia in instancias:
+            runner.run(instancia.start())
+        with closing(PortaMortal(database, instancias)) as door:
+            yield door
+    finally:
+        for instancia in instancias:
+            instancia.kill()
+            runner.run(instancia.leave())
+
+
+def test_over_two_processes(two: PortaMortal, runner: asyncio.Runner) -> None:
+    check(lambda: CatalogoMachine(two, runner.run), examples=30, steps=25)
+
+
+def test_over_two_processes_that_die(two: PortaMortal, runner: asyncio.Runner) -> None:
+    check(lambda: CatalogoMortalMachine(two, runner.run), examples=10, steps=15)
