@@ -9,7 +9,7 @@ from tests.seeded.copies import Edit
 ESTOQUE, LOTE = "catalogo/domain/estoque.py", "catalogo/repository/estoque.py"
 CATALOGO_SQL, PEDIDOS_SQL = (
     "catalogo/migrations/versions/0001_estrutura.py",
-    "pedidos/migrations/versions/0001_pedidos.py",
+    "pedidos/migrations/versions/0002_passos_leves.py",
 )
 CHECKOUT, SAGA_SQL, CLIENTS = "pedidos/use_cases/checkout.py", "pedidos/repository/sql_compras.py", "pedidos/clients.py"
 RELAY, JORNAL = "pedidos/repository/eventos.py", "pedidos/repository/eventos_valkey.py"
@@ -21,6 +21,7 @@ SCHEMA, CLOCK = "tests/integration/test_catalogo/test_schema.py", "tests/integra
 UNIT_CHECKOUT, PORTS = "tests/unit/pedidos/test_checkout.py", "tests/integration/test_pedidos/test_ports.py"
 ORDERS, CRASHES = "tests/integration/test_pedidos/test_service.py", "tests/model/test_checkout_crash_points.py"
 CORREIO, LATE = "tests/integration/test_pedidos/test_correio.py", "tests/integration/test_pedidos/test_relay.py"
+DURABILITY = "tests/integration/test_pedidos/test_durability.py"
 UNIT_GROUP, CARTS = "tests/unit/chassis/test_group_commit.py", "tests/integration/test_carrinho/test_repository.py"
 
 
@@ -115,7 +116,13 @@ BUGS = (
     ),
     Bug(
         "no unique key of an order",
-        (Edit(PEDIDOS_SQL, "CREATE UNIQUE INDEX compras_chave", "CREATE INDEX compras_chave"),),
+        (
+            Edit(
+                PEDIDOS_SQL,
+                "CREATE UNIQUE INDEX compras_chave ON compras (chave) WHERE com_chave",
+                "CREATE INDEX compras_chave ON compras (chave)",
+            ),
+        ),
         (f"{PORTS}::test_first_who_registers_a_key_owns_the_attempt_and_the_second_finds_it[postgres]",),
     ),
     Bug(
@@ -123,8 +130,8 @@ BUGS = (
         (
             Edit(
                 SAGA_SQL,
-                "c.chave = ANY(:chaves) AND c.etapa NOT IN ('FALHANDO', 'FALHOU')",
-                "c.chave = ANY(:chaves)",
+                "c.chave = ANY(%(chaves)s) AND c.com_chave",
+                "c.chave = ANY(%(chaves)s)",
             ),
         ),
         (f"{PORTS}::test_failed_attempt_frees_its_key_and_keeps_its_reason[postgres]",),
@@ -207,11 +214,22 @@ BUGS = (
         (
             Edit(
                 SAGA_SQL,
-                "WHERE etapa NOT IN ('CONCLUIDA', 'FALHOU') AND vence_em <= now()",
-                "WHERE etapa NOT IN ('CONCLUIDA', 'FALHOU')",
+                "WHERE pendente AND vence_em <= now()",
+                "WHERE pendente",
             ),
         ),
         (f"{PORTS}::test_overdue_attempts_go_to_one_worker_each_and_no_more_than_asked_for[postgres]",),
+    ),
+    Bug(
+        "an answer that the disk does not have",
+        (
+            Edit(
+                "pedidos/repository/fila.py",
+                "if all(passo.esquecivel for passo in lote):",
+                "if any(passo.esquecivel for passo in lote):",
+            ),
+        ),
+        (f"{DURABILITY}::test_what_is_answered_waits_for_the_disk_whatever_shares_its_commit",),
     ),
     Bug(
         "a cancellation forgets that it owes the stock",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from stack.topology import ROOT
@@ -19,7 +20,7 @@ def table(bugs: Sequence[Bug]) -> str:
 def in_readme() -> str:
     """The table as it stands there, "" if it does not."""
     _, head, rest = README.read_text().partition(HEAD)
-    return head + rest.partition("\n\n")[0].removesuffix("\n") + "\n" if head else ""
+    return head + "".join(takewhile(lambda line: line.startswith("|"), rest.splitlines(keepends=True)))
 
 
 def _short(test: str) -> str:
