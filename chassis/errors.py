@@ -59,7 +59,7 @@ class Exhausted(Exception):
         self.retry_after = retry_after
 
 
-class DeadlineExceeded(Exception):
+class DeadlineExceeded(TimeoutError):
     """The call's time ran out before its work was done."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class _Abandoned(Exception):  # noqa: N818  named after what happened
-    """The one who worked was cancelled: somebody else takes over."""
+    """The one who worked was cancelled, or ran out of a time that was his alone: somebody else takes over."""
 
 
 class SingleFlight(Generic[T]):
@@ -18,7 +18,7 @@ class SingleFlight(Generic[T]):
     async def __call__(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
         """What `work` returns or raises, run once for all who ask for `key` meanwhile.
 
-        The first one works within its own deadline; when it is cancelled the next one begins anew.
+        The first one works within its own deadline; when it is cancelled, or late, the next one begins anew.
         """
         while (flight := self._flights.get(key)) is not None:
             try:
@@ -32,7 +32,8 @@ class SingleFlight(Generic[T]):
         try:
             result = await work()
         except BaseException as exc:
-            flight.set_exception(exc if isinstance(exc, Exception) else _Abandoned())
+            his_alone = isinstance(exc, TimeoutError) or not isinstance(exc, Exception)
+            flight.set_exception(_Abandoned() if his_alone else exc)
             flight.exception()  # it is not forgotten, even if nobody else waits
             raise
         else:

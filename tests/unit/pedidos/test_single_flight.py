@@ -41,6 +41,26 @@ async def test_failure_is_everybodys() -> None:
     assert [str(end) for end in ends] == ["no"] * 3
 
 
+async def test_lateness_is_his_who_was_late() -> None:
+    flights: SingleFlight[str] = SingleFlight()
+    begun = asyncio.Event()
+
+    async def late() -> str:
+        begun.set()
+        await asyncio.sleep(0)
+        raise TimeoutError
+
+    async def in_time() -> str:
+        return "done"
+
+    first = asyncio.create_task(flights("a", late))
+    await begun.wait()
+    others = [asyncio.create_task(flights("a", in_time)) for _ in range(3)]
+    with pytest.raises(TimeoutError):
+        await first
+    assert await asyncio.gather(*others) == ["done"] * 3
+
+
 async def test_next_one_takes_over_from_one_who_is_cancelled() -> None:
     flights: SingleFlight[str] = SingleFlight()
     begun = asyncio.Event()
