@@ -17,7 +17,7 @@ from tests.model.machine import check
 
 @pytest.mark.usefixtures("quiet")
 def test_over_fakes(runner: asyncio.Runner) -> None:
-    check(lambda: CarrinhoMachine(PortaLocal(), runner.run), examples=150, steps=40)
+    check(lambda: CarrinhoMachine(PortaLocal(), runner.run), examples=100, steps=40)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def door(runner: asyncio.Runner, tmp_path: Path) -> Iterator[PortaGrpc]:
 
 @pytest.mark.usefixtures("quiet")
 def test_over_a_process(door: PortaGrpc, runner: asyncio.Runner) -> None:
-    check(lambda: CarrinhoMachine(door, runner.run), examples=25, steps=25)
+    check(lambda: CarrinhoMachine(door, runner.run), examples=20, steps=25)
 
 
 @pytest.mark.usefixtures("quiet")

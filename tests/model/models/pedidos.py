@@ -263,9 +263,14 @@ class Pedidos:
         return tuple((key, *self.produtos[key][:2], unidades) for key, unidades in sorted(itens))
 
     def _do_carrinho(self, sessao_id: str, versao: int) -> str | None:
-        """The key under which this version of the cart is or was ordered."""
-        achadas = (key for key, c in self.compras.items() if (c.sessao_id, c.versao) == (sessao_id, versao))
-        return next(achadas, None)
+        """The key under which this version of the cart is or was ordered.
+
+        Two that came at one moment, one of them with a request_id, may both have ordered it: then the older one counts,
+        which its id tells as soon as there is one.
+        """
+        achadas = {key: c for key, c in self.compras.items() if (c.sessao_id, c.versao) == (sessao_id, versao)}
+        ids = {key: compra.pedido.pedido_id for key, compra in achadas.items() if compra.pedido}
+        return min(ids, key=ids.__getitem__) if achadas and len(ids) == len(achadas) else next(iter(achadas), None)
 
     # After it.
 
