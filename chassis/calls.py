@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
+from types import CoroutineType
 from typing import Any, NoReturn, TypeAlias, cast
 
 import grpc
@@ -225,8 +226,10 @@ class _One:
         try:
             self._gate.admit(context)
             answer = self._function(self._parse(await context.read()), context)
-            if self._awaited:
+            if self._awaited or type(answer) is CoroutineType:  # a plain function may find that it has to wait
                 answer = await answer
+                if announced := serving().announced:
+                    await context.send_initial_metadata(announced)
             return answer if type(answer) is bytes else answer.SerializeToString()
         except BaseException as exc:  # noqa: BLE001  nothing of it may leave the process
             await self._calls.refuse(context, exc, self._errors, self._name)

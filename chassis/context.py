@@ -19,10 +19,11 @@ class Call:
     that outlives the call may still ask for the id. It holds no task either, which would make a cycle a call.
     """
 
-    __slots__ = ("_id", "_metadata", "cut", "end", "verdict")
+    __slots__ = ("_id", "_metadata", "announced", "cut", "end", "verdict")
 
     def __init__(self, metadata: Iterable[tuple[str, str | bytes]] = ()) -> None:
         self._metadata = metadata
+        self.announced: tuple[tuple[str, str], ...] = ()  # goes out before the answer, if there is one
         self._id = ""
         self.end: float | None = None  # by time.monotonic()
         self.cut = math.inf  # when the server ends it, shortly before
@@ -35,6 +36,10 @@ class Call:
             given = (value for key, value in self._metadata if key == REQUEST_ID and isinstance(value, str))
             self._id = next(filter(_DECENT.fullmatch, given), "") or uuid.uuid4().hex
         return self._id
+
+    def metadata(self, name: str) -> str:
+        """What the caller sent under `name`, in lower case; several values joined by commas, as HTTP does; else ""."""
+        return ",".join([value for key, value in self._metadata if key == name and isinstance(value, str)])
 
 
 _call: ContextVar[Call | None] = ContextVar("call", default=None)
@@ -51,6 +56,22 @@ def request_id() -> str:
         call = Call()
         enter(call)
     return call.id
+
+
+def metadata(name: str) -> str:
+    """What the caller of the call being served sent under `name`; "": nothing, or there is no call."""
+    call = _call.get()
+    return "" if call is None else call.metadata(name)
+
+
+def announce(name: str, value: str) -> None:
+    """Sends metadata along with the answer of the call being served: over REST a header.
+
+    It leaves when the answer is ready and never with an error: what had begun to be answered could not be retried.
+    """
+    call = _call.get()
+    if call is not None:
+        call.announced = (*call.announced, (name, value))
 
 
 def remaining() -> float | None:

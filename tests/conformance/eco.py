@@ -81,6 +81,10 @@ class Eco:
     async def Awaited(self, request: Request, context_: Context) -> Any:
         await asyncio.sleep(0)
         left = context.remaining()
+        if request.text.startswith("announced"):
+            context.announce("x-eco", "sim")
+        if request.text == "announced, then refused":
+            raise Unavailable("Não deu.")
         seen = [f"{key}={value}" for key, value in context_.invocation_metadata() if not key.startswith("grpc")]
         if request.text == "trailers":
             context_.set_trailing_metadata((("x-eco-bin", "ação".encode()),))
@@ -94,7 +98,13 @@ class Eco:
         )
 
     def Plain(self, request: Request, _context: Context) -> Any:
-        return EchoResponse(text=request.text, request_id=context.request_id())
+        answer = EchoResponse(text=request.text, request_id=context.request_id())
+        return self._later(answer) if request.text == "later" else answer
+
+    async def _later(self, answer: Any) -> Any:
+        await asyncio.sleep(0)
+        context.announce("x-eco", context.metadata("x-outro"))
+        return answer
 
     def Ready(self, _request: Request, _context: Context) -> bytes:
         ready: bytes = self.ready

@@ -49,6 +49,27 @@ async def test_accents_survive_in_binary_metadata(eco: Any) -> None:
     assert ("x-eco-bin", "ação".encode()) in tuple(await call.trailing_metadata())
 
 
+async def test_what_a_call_announces_comes_before_its_answer(eco: Any) -> None:
+    call = eco.Awaited(Echo(text="announced"), timeout=CALL_SECONDS)
+    assert ("x-eco", "sim") in tuple(await call.initial_metadata())
+    assert (await call).text == "announced"
+
+
+async def test_a_plain_method_may_find_that_it_has_to_wait(eco: Any) -> None:
+    call = eco.Plain(Echo(text="later"), metadata=(("x-outro", "a"), ("x-outro", "b")), timeout=CALL_SECONDS)
+    assert ("x-eco", "a,b") in tuple(await call.initial_metadata())
+    assert (await call).text == "later"
+
+
+async def test_what_was_announced_does_not_come_with_an_error(eco: Any) -> None:
+    """Or Envoy could not try it again elsewhere: a status after the headers is no longer its business."""
+    call = eco.Awaited(Echo(text="announced, then refused"), timeout=CALL_SECONDS)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call
+    assert answer(refused.value).info.reason == "SERVICO_INDISPONIVEL"
+    assert "x-eco" not in dict(await call.initial_metadata())
+
+
 @pytest.mark.parametrize("path", [f"/{contract.SERVICE}/Nada", "/nada.v1.Nada/Nada", "/", "/só", "//x//y"])
 async def test_an_unknown_method_is_told_so_in_portuguese(shared: Running, path: str) -> None:
     async with shared.channel() as channel:

@@ -64,3 +64,10 @@ async def test_background_work_may_have_a_deadline_of_its_own_under_the_same_id(
     assert context.remaining() == 0
     context.deadline(None)
     assert context.remaining() is None
+
+
+async def test_metadata_is_found_by_its_name_and_several_values_are_joined() -> None:
+    assert context.metadata("x-um") == "", "there is no call"
+    context.announce("x-um", "nobody hears it")
+    entered(("x-um", "1"), ("x-dois", "2"), ("x-um", "3"), ("x-dois", b"bytes"))
+    assert (context.metadata("x-um"), context.metadata("x-dois"), context.metadata("x-nada")) == ("1,3", "2", "")
