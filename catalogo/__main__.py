@@ -36,7 +36,7 @@ async def serve(settings: "CatalogoSettings") -> None:
     writes = Postgres(url, application_name=settings.instance, pool_size=settings.database_pool)
     reads = Postgres(url, application_name=f"{settings.instance}-vitrine", pool_size=1, statement_timeout=FIRST_READING)
     probes = Postgres(url, application_name=f"{settings.instance}-saude", pool_size=1)
-    vitrine = VitrineEmMemoria(AlteracoesRepository(reads))
+    vitrine = VitrineEmMemoria(AlteracoesRepository(reads), patience=settings.freshness_seconds)
     estoque = EstoqueRepository(writes, largest=settings.stock_batch, queue=settings.stock_queue)
     catalogo = Catalogo(ProdutoRepository(writes), estoque, vitrine)
     tokens = PageTokens(bytes.fromhex(settings.page_token_key.get_secret_value()))

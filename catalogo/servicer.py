@@ -9,6 +9,8 @@ from google.protobuf.empty_pb2 import Empty
 
 from catalogo.domain import errors
 from catalogo.domain.estoque import ComandoReserva, Confirmar, Consultar, Liberar
+from catalogo.domain.produtos import Produto
+from catalogo.frescor import Frescor, LeituraAtrasada, fresca
 from catalogo.messages import categoria_message, page, produto_message, reserva_message
 from catalogo.requests import (
     ajustar_of,
@@ -46,6 +48,7 @@ ERRORS: ErrorTable = {
     errors.ReservaNaoEncontrada: Mapped(grpc.StatusCode.NOT_FOUND, "RESERVA_NAO_ENCONTRADA", ("reserva_id",)),
     errors.ReservaExpirada: Mapped(grpc.StatusCode.FAILED_PRECONDITION, "RESERVA_EXPIRADA", ("reserva_id",)),
     errors.ReservaLiberada: Mapped(grpc.StatusCode.FAILED_PRECONDITION, "RESERVA_LIBERADA", ("reserva_id",)),
+    LeituraAtrasada: Mapped(grpc.StatusCode.UNAVAILABLE, "LEITURA_ATRASADA"),
 }
 
 
@@ -53,36 +56,42 @@ class CatalogoServicer:
     def __init__(self, catalogo: Catalogo, vitrine: Vitrine, tokens: PageTokens) -> None:
         self._catalogo = catalogo
         self._vitrine = vitrine
+        self.frescor = Frescor(vitrine, tokens)
         self._position = tokens.decode
         self._token = lru_cache(1_024)(tokens.encode)  # a pure function of filter and position: never stale
 
+    @fresca
     def ListarProdutos(self, request: pb.ListarProdutosRequest, _context: object) -> bytes:
         filtro = filtro_of(request)
         apos = self._position(filtro, request.page_token) if request.page_token else None
         produtos, seguinte = self._vitrine.listar(filtro, apos, page_size(request.page_size))
         return page(b"".join(produtos), "" if seguinte is None else self._token(filtro, seguinte))
 
+    @fresca
     def ObterProduto(self, request: pb.ObterProdutoRequest, _context: object) -> bytes:
         return self._vitrine.obter(request.produto_id)
 
     async def CriarProduto(self, request: pb.CriarProdutoRequest, _context: object) -> pb.Produto:
         novo = novo_produto_of(request.produto)
-        return produto_message(await self._catalogo.criar_produto(novo, key_of(request.request_id), request_id()))
+        return self._changed(await self._catalogo.criar_produto(novo, key_of(request.request_id), request_id()))
 
     async def AtualizarProduto(self, request: pb.AtualizarProdutoRequest, _context: object) -> pb.Produto:
         alteracao = alteracao_of(request)
         produto_id, versao = request.produto.produto_id, request.produto.versao
-        return produto_message(await self._catalogo.alterar_produto(produto_id, versao, alteracao))
+        return self._changed(await self._catalogo.alterar_produto(produto_id, versao, alteracao))
 
     async def ExcluirProduto(self, request: pb.ExcluirProdutoRequest, _context: object) -> Empty:
-        await self._catalogo.excluir_produto(request.produto_id)
+        self._changed(await self._catalogo.excluir_produto(request.produto_id))
         return Empty()
 
+    @fresca
     def ListarCategorias(self, _request: pb.ListarCategoriasRequest, _context: object) -> bytes:
         return self._vitrine.categorias()
 
     async def CriarCategoria(self, request: pb.CriarCategoriaRequest, _context: object) -> pb.Categoria:
-        return categoria_message(await self._catalogo.criar_categoria(nova_categoria_of(request.categoria)))
+        categoria = await self._catalogo.criar_categoria(nova_categoria_of(request.categoria))
+        self.frescor.anunciar(categoria.momento)
+        return categoria_message(categoria)
 
     async def VerificarEstoque(
         self, request: pb.VerificarEstoqueRequest, _context: object
@@ -91,7 +100,7 @@ class CatalogoServicer:
         return pb.VerificarEstoqueResponse(disponivel=disponivel, estoque=estoque)
 
     async def AtualizarEstoque(self, request: pb.AtualizarEstoqueRequest, _context: object) -> pb.Produto:
-        return produto_message(await self._catalogo.ajustar_estoque(ajustar_of(request, request_id())))
+        return self._changed(await self._catalogo.ajustar_estoque(ajustar_of(request, request_id())))
 
     async def ReservarEstoque(self, request: pb.ReservarEstoqueRequest, _context: object) -> pb.ReservarEstoqueResponse:
         return pb.ReservarEstoqueResponse(reserva=await self._reserva(reservar_of(request, request_id())))
@@ -108,6 +117,10 @@ class CatalogoServicer:
 
     async def ObterReserva(self, request: pb.ObterReservaRequest, _context: object) -> pb.Reserva:
         return await self._reserva(Consultar(UUID(request.reserva_id), request_id()))
+
+    def _changed(self, produto: Produto) -> pb.Produto:
+        self.frescor.anunciar(produto.momento)
+        return produto_message(produto)
 
     async def _reserva(self, comando: ComandoReserva) -> pb.Reserva:
         return reserva_message(await self._catalogo.mudar_reserva(comando))

@@ -16,3 +16,6 @@ class CatalogoSettings(ServiceSettings):
     # max_concurrent_rpcs, so that a rush for one cake leaves room for reads.
     stock_batch: int = Field(default=192, ge=1, le=1024)
     stock_queue: int = Field(default=256, ge=1, le=16_384)
+    # Seconds that a read which asks for freshness may wait for it; less than Envoy's patience with a try (0.3 s), which
+    # then asks the other instance.
+    freshness_seconds: float = Field(default=0.2, ge=0, le=10)

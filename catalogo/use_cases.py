@@ -1,13 +1,13 @@
 """What the bakery does with its catalog, and what it needs for that."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from catalogo.domain.errors import CatalogoError
 from catalogo.domain.estoque import Ajustar, Comando, ComandoReserva, Reserva
-from catalogo.domain.produtos import AlteracaoProduto, Categoria, Filtro, NovaCategoria, NovoProduto, Produto
+from catalogo.domain.produtos import AlteracaoProduto, Categoria, Filtro, Momento, NovaCategoria, NovoProduto, Produto
 
 T = TypeVar("T")
 SWEEP = 200  # reservations expired in one transaction
@@ -86,13 +86,38 @@ class Vitrine(Protocol):
     def categorias(self) -> bytes:
         """A ListarCategoriasResponse message."""
 
+    def mostra(self, momento: Momento) -> bool:
+        """Whether what is shown is no older."""
+
+    async def alcancar(self, momento: Momento) -> None:
+        """Returns when what is shown is no older; Unavailable when that takes longer than a read may wait."""
+
 
 class Marca(NamedTuple):
-    """Where to go on reading: the server's start, its snapshot, and the oldest transaction that was still undecided."""
+    """Where to go on reading: the server's start, its snapshot, and the oldest transaction that was still undecided.
+
+    What was read is the state of that snapshot: transactions below `horizonte`, and of those below `fim` the ones that
+    are not `abertas`. A copy of the database does not tell these; there the ones that count are `vistas`, of which it
+    was asked. `linha` is the latest timeline on which any row was changed.
+    """
 
     servidor: str
     instantaneo: str
     horizonte: int
+    fim: int = 0
+    abertas: frozenset[int] = frozenset()
+    copia: bool = False
+    vistas: frozenset[int] = frozenset()
+    linha: int = 0
+
+    def inclui(self, momento: Momento) -> bool:
+        """Whether the snapshot sees that transaction, and in the history that it belongs to."""
+        linha, transacao = momento
+        if linha > self.linha:
+            return False
+        if transacao < self.horizonte:
+            return True
+        return transacao in self.vistas if self.copia else transacao < self.fim and transacao not in self.abertas
 
 
 class Mudancas(NamedTuple):
@@ -109,8 +134,11 @@ class Alteracoes(Protocol):
     async def tudo(self, build: Callable[[Iterable[Categoria], Iterable[Produto]], T]) -> tuple[Marca, T]:
         """Everything as of one snapshot, deleted products included, built in the reading thread."""
 
-    async def desde(self, marca: Marca) -> Mudancas | None:
-        """What changed since; None when the mark means nothing any more (another server, or it was restarted)."""
+    async def desde(self, marca: Marca, esperadas: Collection[int] = ()) -> Mudancas | None:
+        """What changed since; None when the mark means nothing any more (another server, or it was restarted).
+
+        Of the transactions `esperadas` the new mark tells for certain whether it includes them.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +155,9 @@ class Catalogo:
     async def alterar_produto(self, produto_id: int, versao: int, alteracao: AlteracaoProduto) -> Produto:
         return self._shown(await self.produtos.alterar(produto_id, versao, alteracao))
 
-    async def excluir_produto(self, produto_id: int) -> None:
-        self._shown(await self.produtos.excluir(produto_id))
+    async def excluir_produto(self, produto_id: int) -> Produto:
+        """The product as it went."""
+        return self._shown(await self.produtos.excluir(produto_id))
 
     async def criar_categoria(self, nova: NovaCategoria) -> Categoria:
         categoria = await self.produtos.criar_categoria(nova)

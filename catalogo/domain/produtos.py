@@ -1,13 +1,26 @@
 """Products and categories: what they are, what may be put in them, what one may ask for."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
 
 from catalogo.domain.errors import DadosInvalidos, Violation
 from catalogo.domain.text import fold
+
+
+class Momento(NamedTuple):
+    """A state of the database: the one that `transacao`, on the timeline `linha` of its log, left behind.
+
+    Whoever sees that transaction sees all that was answered before it began.
+    """
+
+    linha: int
+    transacao: int
+
+
+SEMPRE = Momento(0, 0)  # before every transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +31,7 @@ class Categoria:
     nome: str
     descricao: str
     revisao: int
+    momento: Momento = field(default=SEMPRE, compare=False)  # of its last change, where it was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,7 @@ class Produto:
     criado_em: datetime
     excluido: bool
     revisao: int
+    momento: Momento = field(default=SEMPRE, compare=False)  # of its last change
 
 
 class Ordem(IntEnum):

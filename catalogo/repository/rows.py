@@ -5,16 +5,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from catalogo.domain.produtos import Categoria, Produto
+from catalogo.domain.produtos import Categoria, Momento, Produto
 from chassis.postgres import query
 
 # What `produto_of` reads; p and c are the aliases of produtos and categorias.
 PRODUTO = """
 p.produto_id, p.nome, p.descricao, p.preco_centavos, p.disponivel, p.imagem_url, p.ativo, p.versao, p.criado_em,
-p.excluido_em IS NOT NULL AS excluido, p.revisao,
+p.excluido_em IS NOT NULL AS excluido, p.revisao, p.linha, p.mudanca,
 c.categoria_id, c.nome AS c_nome, c.descricao AS c_descricao, c.revisao AS c_revisao
 """
-CATEGORIA = "categoria_id, nome, descricao, revisao"
+CATEGORIA = "categoria_id, nome, descricao, revisao, linha, mudanca"
 
 LER = f"""
 SELECT {PRODUTO} FROM produtos p JOIN categorias c USING (categoria_id)
@@ -43,8 +43,10 @@ def produto_of(row: Any) -> Produto:  # noqa: ANN401  named tuples of a query
         criado_em=row.criado_em,
         excluido=row.excluido,
         revisao=row.revisao,
+        momento=Momento(row.linha, row.mudanca),
     )
 
 
 def categoria_of(row: Any) -> Categoria:  # noqa: ANN401
-    return Categoria(row.categoria_id, row.nome, row.descricao, row.revisao)
+    momento = Momento(row.linha, row.mudanca)
+    return Categoria(row.categoria_id, row.nome, row.descricao, row.revisao, momento)

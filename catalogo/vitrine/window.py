@@ -4,27 +4,40 @@ import asyncio
 import gc
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 import structlog
 
-from catalogo.domain.produtos import Categoria, Filtro, Produto
+from catalogo.domain.produtos import Categoria, Filtro, Momento, Produto
+from catalogo.frescor import LeituraAtrasada
 from catalogo.use_cases import Alteracoes, Marca, Pagina, Posicao
 from catalogo.vitrine.index import Index
+from chassis import context
 from chassis.errors import Unavailable
 
 log = structlog.get_logger()
 
 INTERVAL = 0.1  # seconds between two looks at the database
+HURRIED = 0.01  # while somebody waits for a moment
+PATIENCE = 0.2  # seconds that a read may wait for its moment
 STALE = 2.0  # seconds of age from which on the window does not pass for fresh
 BATCH = 500  # products shown in one go: some 10 ms in which no call is answered
 
 
 class VitrineEmMemoria:
-    """The port `Vitrine`. `clock` in seconds; everything but `Index.build` happens in the event loop's thread."""
+    """The port `Vitrine`. Everything but `Index.build` happens in the event loop's thread.
 
-    def __init__(self, alteracoes: Alteracoes, clock: Callable[[], float] = time.monotonic) -> None:
+    `patience`: seconds that a read may wait for its moment; `clock` in seconds.
+    """
+
+    def __init__(
+        self, alteracoes: Alteracoes, *, patience: float = PATIENCE, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._alteracoes = alteracoes
+        self._patience = patience
         self._clock = clock
+        self._waiting: dict[asyncio.Future[None], Momento] = {}
+        self._awaited = asyncio.Event()  # somebody began to wait
         self._index: Index | None = None
         self._marca: Marca | None = None
         self._as_of = 0.0  # when the last reading began: all that was committed before is shown
@@ -45,6 +58,26 @@ class VitrineEmMemoria:
             self._meanwhile.append((produtos, categorias))
         if self._index is not None:
             _show(self._index, produtos, categorias)
+
+    def mostra(self, momento: Momento) -> bool:
+        return self._marca is not None and self._marca.inclui(momento)
+
+    async def alcancar(self, momento: Momento) -> None:
+        left = context.remaining()
+        # Half of a short deadline is left to whoever is asked next.
+        limit = self._patience if left is None else min(self._patience, left / 2)
+        end = asyncio.get_running_loop().time() + limit
+        while not self.mostra(momento):
+            reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting[reached] = momento
+            self._awaited.set()
+            try:
+                async with asyncio.timeout_at(end):
+                    await reached
+            except TimeoutError:
+                raise LeituraAtrasada from None
+            finally:
+                self._waiting.pop(reached, None)
 
     def idade(self) -> float | None:
         """Seconds since everything committed (on this node) was shown; None before the first reading."""
@@ -68,12 +101,22 @@ class VitrineEmMemoria:
                 if trouble != repr(exc):
                     trouble = repr(exc)
                     log.warning("the window cannot read the database", why=trouble)
-            await asyncio.sleep(INTERVAL)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Until the next look: soon when somebody waits for it, now or later."""
+        await asyncio.sleep(HURRIED)
+        if not self._waiting:
+            self._awaited.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(INTERVAL - HURRIED):
+                    await self._awaited.wait()
 
     async def atualizar(self) -> None:
         """One look at the database."""
         began = self._clock()
-        mudancas = None if self._marca is None else await self._alteracoes.desde(self._marca)
+        esperadas = {momento.transacao for momento in self._waiting.values()}
+        mudancas = None if self._marca is None else await self._alteracoes.desde(self._marca, esperadas)
         if mudancas is None:
             await self._load()
         else:
@@ -83,6 +126,7 @@ class VitrineEmMemoria:
                 await asyncio.sleep(0)
             self._marca = mudancas.marca
         self._as_of = began
+        self._tell()
 
     async def _load(self) -> None:
         """Puts a new index in place of the old one, which answers until then; commits made meanwhile are in both."""
@@ -96,6 +140,12 @@ class VitrineEmMemoria:
         finally:
             self._meanwhile = None
         log.info("window loaded", products=len(index))
+
+    def _tell(self) -> None:
+        """Lets those go on whose moment is shown."""
+        for reached, momento in self._waiting.items():
+            if self.mostra(momento) and not reached.done():
+                reached.set_result(None)
 
     def _shown(self) -> Index:
         if self._index is None:

@@ -15,6 +15,10 @@ from gateway.openapi.source import Rpc, Source
 Json = dict[str, Any]
 HTTP_BODY = "google.api.HttpBody"
 
+# `Takes `x-...`.` and `Its answer carries `x-...`.`: headers, which no message of the contract could name.
+TAKES, CARRIES = re.compile(r"Takes `(x-[\w-]+)`"), re.compile(r"answer carries `(x-[\w-]+)`")
+GIVEN = "Opaque; from the answer to a change. The answer to this read is then no older than that change."
+
 
 @dataclass(frozen=True)
 class _Leaf:
@@ -52,6 +56,8 @@ class Operations:
         leaves = {leaf.path: leaf for leaf in self._leaves(rpc.proto.input_type.lstrip("."))}
         for path in rpc.in_path:
             yield self._parameter(leaves[path], path.rpartition(".")[2], "path", required=True)
+        for name in TAKES.findall(rpc.comment):
+            yield {"name": name, "in": "header", "required": False, "description": GIVEN, "schema": {"type": "string"}}
         if rpc.rule.body == "*":
             return
         for path, leaf in leaves.items():
@@ -94,7 +100,11 @@ class Operations:
             events = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
             told = "Server-sent events; the `data` of each is one message."
             return {"description": told, "content": {"text/event-stream": {"schema": events}}}
-        return {"description": "OK", "content": {"application/json": {"schema": schema}}}
+        answer: Json = {"description": "OK", "content": {"application/json": {"schema": schema}}}
+        if headers := CARRIES.findall(rpc.comment):
+            told = "Opaque; sent with a read, it makes the answer no older than this change."
+            answer["headers"] = {name: {"description": told, "schema": {"type": "string"}} for name in headers}
+        return answer
 
     def _same_body_with_another_status(self, rpc: Rpc, found: dict[str, Json]) -> None:
         """`... and 503 when not, with the same body`: then a 503 is either the answer or an error."""

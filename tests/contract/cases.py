@@ -419,6 +419,7 @@ SHOWN_ELSEWHERE = {
     "RESERVA_NAO_ENCONTRADA": "internal RPCs: tests/integration of catalogo",
     "RESERVA_EXPIRADA": "needs a crash and minutes: tests/integration of catalogo and pedidos",
     "RESERVA_LIBERADA": "internal RPCs: tests/integration of catalogo",
+    "LEITURA_ATRASADA": "needs a standby that is behind: tests/integration/test_catalogo/test_frescor_edge.py",
     "SERVICO_INDISPONIVEL": "needs a dead part: tests/integration of Envoy",
     "PRAZO_ESGOTADO": "needs a slow part: tests/conformance",
     "LIMITE_EXCEDIDO": "needs overload: tests/conformance",

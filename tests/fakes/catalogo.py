@@ -1,7 +1,7 @@
 """The catalog's ports in memory: a warehouse with a clock of its own, held to the same suite as PostgreSQL."""
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -27,7 +27,7 @@ from catalogo.domain.estoque import (
     Saldo,
     StatusReserva,
 )
-from catalogo.domain.produtos import AlteracaoProduto, Categoria, NovaCategoria, NovoProduto, Produto
+from catalogo.domain.produtos import AlteracaoProduto, Categoria, Momento, NovaCategoria, NovoProduto, Produto
 from catalogo.domain.text import unique_key
 from catalogo.use_cases import Disponibilidade, Feito, Marca, Mudancas
 
@@ -45,7 +45,8 @@ class Armazem:
         self.reservas: dict[UUID, Reserva] = {}
         self.ajustados: dict[UUID, Ajustado] = {}
         self.movimentos: list[Movimento] = []
-        self.history: list[Produto | Categoria] = []
+        self.history: list[Produto | Categoria] = []  # a transaction's number is its place in it
+        self.linha = 1
 
     def advance(self, seconds: float) -> None:
         self.agora += timedelta(seconds=seconds)
@@ -63,9 +64,14 @@ class Armazem:
             raise CategoriaNaoEncontrada(categoria_id) from None
 
     def write(self, produto: Produto) -> Produto:
-        written = self.produtos[produto.produto_id] = replace(produto, revisao=produto.revisao + 1)
+        written = replace(produto, revisao=produto.revisao + 1, momento=self.now())
+        self.produtos[produto.produto_id] = written
         self.history.append(written)
         return written
+
+    def now(self) -> Momento:
+        """Of the change that is made next."""
+        return Momento(self.linha, len(self.history))
 
 
 class FakeProdutos:
@@ -121,7 +127,7 @@ class FakeProdutos:
         known = {unique_key(categoria.nome) for categoria in self._armazem.categorias.values()}
         if unique_key(nova.nome) in known:
             raise CategoriaDuplicada(nova.nome)
-        categoria = Categoria(len(known) + 1, nova.nome, nova.descricao, 1)
+        categoria = Categoria(len(known) + 1, nova.nome, nova.descricao, 1, self._armazem.now())
         self._armazem.categorias[categoria.categoria_id] = categoria
         self._armazem.history.append(categoria)
         return categoria
@@ -186,27 +192,31 @@ class FakeAlteracoes:
         self._armazem = armazem
         self.server = "1"
         self.broken = False
+        self.asked_for: set[int] = set()  # transactions that were asked for
+        self.arrived: int | None = None  # how much of the history a copy has; None: all
         self.during: Callable[[], None] = lambda: None  # what happens after a snapshot was taken, before it is shown
 
     async def tudo(self, build: Callable[[Iterable[Categoria], Iterable[Produto]], T]) -> tuple[Marca, T]:
         self._check()
-        mark = self._mark()
+        mark = self._mark(self._armazem.history, len(self._armazem.history))
         categorias, produtos = copy.copy(self._armazem.categorias), copy.copy(self._armazem.produtos)
         self.during()
         return mark, build(categorias.values(), produtos.values())
 
-    async def desde(self, marca: Marca) -> Mudancas | None:
+    async def desde(self, marca: Marca, esperadas: Collection[int] = ()) -> Mudancas | None:
         self._check()
+        self.asked_for |= set(esperadas)
         if marca.servidor != self.server:
             return None
-        rows = self._armazem.history[marca.horizonte :]
-        mark = self._mark()
+        end = len(self._armazem.history) if self.arrived is None else max(self.arrived, marca.horizonte)
+        rows = self._armazem.history[marca.horizonte : end]
+        mark = self._mark(rows, end, marca.linha)
         self.during()
         produtos = [row for row in rows if isinstance(row, Produto)]
         return Mudancas(mark, produtos, [row for row in rows if isinstance(row, Categoria)])
 
-    def _mark(self) -> Marca:
-        return Marca(self.server, str(len(self._armazem.history)), len(self._armazem.history))
+    def _mark(self, rows: Sequence[Produto | Categoria], end: int, linha: int = 0) -> Marca:
+        return Marca(self.server, str(end), end, end, linha=max([linha, *(row.momento.linha for row in rows)]))
 
     def _check(self) -> None:
         if self.broken:

@@ -254,3 +254,16 @@ def test_an_order_as_the_shop_prints_it_fits_its_schema(document: Json) -> None:
     ]
     for mistake in mistakes:
         assert list(validator.iter_errors(order | mistake)), mistake
+
+
+def test_freshness_is_taken_by_reads_and_given_by_changes(document: Json) -> None:
+    header = "x-confeitaria-frescor"
+    takes = {each["operationId"] for _, _, each in operations(document) if header in parameters(each, "header")}
+    gives = {
+        each["operationId"]
+        for _, _, each in operations(document)
+        if header in each["responses"]["200"].get("headers", ())
+    }
+    assert takes == {"ListarProdutos", "ObterProduto", "ListarCategorias"}
+    assert gives == {"CriarProduto", "AtualizarProduto", "ExcluirProduto", "CriarCategoria", "AtualizarEstoque"}
+    assert all("LEITURA_ATRASADA" in answer(by_id(document, name), "503")["examples"] for name in takes)

@@ -29,6 +29,7 @@ class MotivoErro(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RESERVA_NAO_ENCONTRADA: _ClassVar[MotivoErro]
     RESERVA_EXPIRADA: _ClassVar[MotivoErro]
     RESERVA_LIBERADA: _ClassVar[MotivoErro]
+    LEITURA_ATRASADA: _ClassVar[MotivoErro]
 
 class Ordenacao(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -64,6 +65,7 @@ CHAVE_REUTILIZADA: MotivoErro
 RESERVA_NAO_ENCONTRADA: MotivoErro
 RESERVA_EXPIRADA: MotivoErro
 RESERVA_LIBERADA: MotivoErro
+LEITURA_ATRASADA: MotivoErro
 ORDENACAO_UNSPECIFIED: Ordenacao
 NOME: Ordenacao
 PRECO_CRESCENTE: Ordenacao

@@ -116,6 +116,8 @@ class CatalogoServiceServicer:
 
         Pages are keyset pages: products that come or go while somebody pages never make
         others repeat or vanish.
+
+        Takes `x-confeitaria-frescor`; when no instance is that fresh: UNAVAILABLE, LEITURA_ATRASADA.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +127,7 @@ class CatalogoServiceServicer:
         """One product, inactive ones included.
 
         Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
+        Takes `x-confeitaria-frescor`; when no instance is that fresh: UNAVAILABLE, LEITURA_ATRASADA.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -136,6 +139,8 @@ class CatalogoServiceServicer:
         A retry is safe with `request_id`: it returns the product that the first try made; the same
         `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
         Unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
+
+        Its answer carries `x-confeitaria-frescor`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,6 +153,8 @@ class CatalogoServiceServicer:
         VERSAO_DESATUALIZADA, instead of overwriting. A repetition with the same values is
         harmless when `versao` is 0. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO;
         unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
+
+        Its answer carries `x-confeitaria-frescor`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,6 +166,8 @@ class CatalogoServiceServicer:
 
         A second deletion is NOT_FOUND, PRODUTO_NAO_ENCONTRADO, which tells a caller who lost the first
         answer that it went through.
+
+        Its answer carries `x-confeitaria-frescor`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -166,6 +175,8 @@ class CatalogoServiceServicer:
 
     def ListarCategorias(self, request, context):
         """All categories, by name. A bakery has tens of them, so there are no pages.
+
+        Takes `x-confeitaria-frescor`; when no instance is that fresh: UNAVAILABLE, LEITURA_ATRASADA.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,6 +187,8 @@ class CatalogoServiceServicer:
 
         Its name is unique, accents and case aside: ALREADY_EXISTS, CATEGORIA_DUPLICADA. A retry
         after a lost answer gets that too, which tells the caller that the first try went through.
+
+        Its answer carries `x-confeitaria-frescor`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,6 +214,8 @@ class CatalogoServiceServicer:
 
         A retry is safe with `request_id`: it returns the product as it is now and changes nothing.
         The same `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
+
+        Its answer carries `x-confeitaria-frescor`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

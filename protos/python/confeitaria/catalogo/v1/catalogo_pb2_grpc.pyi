@@ -14,6 +14,18 @@ google.rpc.BadRequest that names each field. `message` is for customers, in Port
 
 Retries: UNAVAILABLE is safe to retry for every RPC marked NO_SIDE_EFFECTS or
 IDEMPOTENT, and for the others when they carry a `request_id`.
+
+Freshness on request. What customers read is stale by some milliseconds as a rule. The answer to a
+change of products, categories or stock carries metadata (over REST a header)
+`x-confeitaria-frescor`. Sent back with a read, it makes the answer no older than that change and
+everything that was answered before it, on whichever instance: one that is behind waits for a
+fifth of a second, then another is asked, then it is UNAVAILABLE, LEITURA_ATRASADA, with a pause in
+google.rpc.RetryInfo; a retry is safe.
+- The value is opaque. Keep the last one and send it as it came, as long as the change matters: seconds,
+  not days. Changes made at the same time: all their values, up to 8, separated by commas.
+- Any other value: REQUISICAO_INVALIDA, field `x-confeitaria-frescor`. An empty one asks for nothing.
+- Over gRPC it comes with the initial metadata.
+- It means nothing to VerificarEstoque, which is never stale, nor to a catalog restored from a backup.
 """
 
 from collections import abc as _abc
@@ -56,11 +68,14 @@ class CatalogoServiceStub:
 
     Pages are keyset pages: products that come or go while somebody pages never make
     others repeat or vanish.
+
+    Takes `x-confeitaria-frescor`; when no instance is that fresh: UNAVAILABLE, LEITURA_ATRASADA.
     """
     ObterProduto: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.ObterProdutoRequest, _catalogo_pb2.Produto]
     """One product, inactive ones included.
 
     Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
+    Takes `x-confeitaria-frescor`; when no instance is that fresh: UNAVAILABLE, LEITURA_ATRASADA.
     """
     CriarProduto: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.CriarProdutoRequest, _catalogo_pb2.Produto]
     """Adds a product with its opening stock, in one transaction.
@@ -68,6 +83,8 @@ class CatalogoServiceStub:
     A retry is safe with `request_id`: it returns the product that the first try made; the same
     `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
     Unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
+
+    Its answer carries `x-confeitaria-frescor`.
     """
     AtualizarProduto: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.AtualizarProdutoRequest, _catalogo_pb2.Produto]
     """Changes the fields named by `update_mask`; stock is changed by AtualizarEstoque only.
@@ -76,6 +93,8 @@ class CatalogoServiceStub:
     VERSAO_DESATUALIZADA, instead of overwriting. A repetition with the same values is
     harmless when `versao` is 0. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO;
     unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
+
+    Its answer carries `x-confeitaria-frescor`.
     """
     ExcluirProduto: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.ExcluirProdutoRequest, _empty_pb2.Empty]
     """Takes a product out of the catalog for good. Orders and reservations that hold it keep
@@ -83,14 +102,21 @@ class CatalogoServiceStub:
 
     A second deletion is NOT_FOUND, PRODUTO_NAO_ENCONTRADO, which tells a caller who lost the first
     answer that it went through.
+
+    Its answer carries `x-confeitaria-frescor`.
     """
     ListarCategorias: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.ListarCategoriasRequest, _catalogo_pb2.ListarCategoriasResponse]
-    """All categories, by name. A bakery has tens of them, so there are no pages."""
+    """All categories, by name. A bakery has tens of them, so there are no pages.
+
+    Takes `x-confeitaria-frescor`; when no instance is that fresh: UNAVAILABLE, LEITURA_ATRASADA.
+    """
     CriarCategoria: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.CriarCategoriaRequest, _catalogo_pb2.Categoria]
     """Adds a category.
 
     Its name is unique, accents and case aside: ALREADY_EXISTS, CATEGORIA_DUPLICADA. A retry
     after a lost answer gets that too, which tells the caller that the first try went through.
+
+    Its answer carries `x-confeitaria-frescor`.
     """
     VerificarEstoque: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.VerificarEstoqueRequest, _catalogo_pb2.VerificarEstoqueResponse]
     """Whether a quantity could be reserved now. Always answered by the writable database, never
@@ -108,6 +134,8 @@ class CatalogoServiceStub:
 
     A retry is safe with `request_id`: it returns the product as it is now and changes nothing.
     The same `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
+
+    Its answer carries `x-confeitaria-frescor`.
     """
     ReservarEstoque: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.ReservarEstoqueRequest, _catalogo_pb2.ReservarEstoqueResponse]
     """Takes stock aside for an order: every item or none, at the catalog's price of this moment.
@@ -154,11 +182,14 @@ class CatalogoServiceAsyncStub(CatalogoServiceStub):
 
     Pages are keyset pages: products that come or go while somebody pages never make
     others repeat or vanish.
+
+    Takes `x-confeitaria-frescor`; when no instance is that fresh: UNAVAILABLE, LEITURA_ATRASADA.
     """
     ObterProduto: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.ObterProdutoRequest, _catalogo_pb2.Produto]  # type: ignore[assignment]
     """One product, inactive ones included.
 
     Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
+    Takes `x-confeitaria-frescor`; when no instance is that fresh: UNAVAILABLE, LEITURA_ATRASADA.
     """
     CriarProduto: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.CriarProdutoRequest, _catalogo_pb2.Produto]  # type: ignore[assignment]
     """Adds a product with its opening stock, in one transaction.
@@ -166,6 +197,8 @@ class CatalogoServiceAsyncStub(CatalogoServiceStub):
     A retry is safe with `request_id`: it returns the product that the first try made; the same
     `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
     Unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
+
+    Its answer carries `x-confeitaria-frescor`.
     """
     AtualizarProduto: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.AtualizarProdutoRequest, _catalogo_pb2.Produto]  # type: ignore[assignment]
     """Changes the fields named by `update_mask`; stock is changed by AtualizarEstoque only.
@@ -174,6 +207,8 @@ class CatalogoServiceAsyncStub(CatalogoServiceStub):
     VERSAO_DESATUALIZADA, instead of overwriting. A repetition with the same values is
     harmless when `versao` is 0. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO;
     unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
+
+    Its answer carries `x-confeitaria-frescor`.
     """
     ExcluirProduto: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.ExcluirProdutoRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Takes a product out of the catalog for good. Orders and reservations that hold it keep
@@ -181,14 +216,21 @@ class CatalogoServiceAsyncStub(CatalogoServiceStub):
 
     A second deletion is NOT_FOUND, PRODUTO_NAO_ENCONTRADO, which tells a caller who lost the first
     answer that it went through.
+
+    Its answer carries `x-confeitaria-frescor`.
     """
     ListarCategorias: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.ListarCategoriasRequest, _catalogo_pb2.ListarCategoriasResponse]  # type: ignore[assignment]
-    """All categories, by name. A bakery has tens of them, so there are no pages."""
+    """All categories, by name. A bakery has tens of them, so there are no pages.
+
+    Takes `x-confeitaria-frescor`; when no instance is that fresh: UNAVAILABLE, LEITURA_ATRASADA.
+    """
     CriarCategoria: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.CriarCategoriaRequest, _catalogo_pb2.Categoria]  # type: ignore[assignment]
     """Adds a category.
 
     Its name is unique, accents and case aside: ALREADY_EXISTS, CATEGORIA_DUPLICADA. A retry
     after a lost answer gets that too, which tells the caller that the first try went through.
+
+    Its answer carries `x-confeitaria-frescor`.
     """
     VerificarEstoque: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.VerificarEstoqueRequest, _catalogo_pb2.VerificarEstoqueResponse]  # type: ignore[assignment]
     """Whether a quantity could be reserved now. Always answered by the writable database, never
@@ -206,6 +248,8 @@ class CatalogoServiceAsyncStub(CatalogoServiceStub):
 
     A retry is safe with `request_id`: it returns the product as it is now and changes nothing.
     The same `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
+
+    Its answer carries `x-confeitaria-frescor`.
     """
     ReservarEstoque: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.ReservarEstoqueRequest, _catalogo_pb2.ReservarEstoqueResponse]  # type: ignore[assignment]
     """Takes stock aside for an order: every item or none, at the catalog's price of this moment.
@@ -255,6 +299,8 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Pages are keyset pages: products that come or go while somebody pages never make
         others repeat or vanish.
+
+        Takes `x-confeitaria-frescor`; when no instance is that fresh: UNAVAILABLE, LEITURA_ATRASADA.
         """
 
     @_abc_1.abstractmethod
@@ -266,6 +312,7 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
         """One product, inactive ones included.
 
         Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
+        Takes `x-confeitaria-frescor`; when no instance is that fresh: UNAVAILABLE, LEITURA_ATRASADA.
         """
 
     @_abc_1.abstractmethod
@@ -279,6 +326,8 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
         A retry is safe with `request_id`: it returns the product that the first try made; the same
         `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
         Unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
+
+        Its answer carries `x-confeitaria-frescor`.
         """
 
     @_abc_1.abstractmethod
@@ -293,6 +342,8 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
         VERSAO_DESATUALIZADA, instead of overwriting. A repetition with the same values is
         harmless when `versao` is 0. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO;
         unknown category: NOT_FOUND, CATEGORIA_NAO_ENCONTRADA.
+
+        Its answer carries `x-confeitaria-frescor`.
         """
 
     @_abc_1.abstractmethod
@@ -306,6 +357,8 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
 
         A second deletion is NOT_FOUND, PRODUTO_NAO_ENCONTRADO, which tells a caller who lost the first
         answer that it went through.
+
+        Its answer carries `x-confeitaria-frescor`.
         """
 
     @_abc_1.abstractmethod
@@ -314,7 +367,10 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalogo_pb2.ListarCategoriasRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalogo_pb2.ListarCategoriasResponse, _abc.Awaitable[_catalogo_pb2.ListarCategoriasResponse]]:
-        """All categories, by name. A bakery has tens of them, so there are no pages."""
+        """All categories, by name. A bakery has tens of them, so there are no pages.
+
+        Takes `x-confeitaria-frescor`; when no instance is that fresh: UNAVAILABLE, LEITURA_ATRASADA.
+        """
 
     @_abc_1.abstractmethod
     def CriarCategoria(
@@ -326,6 +382,8 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Its name is unique, accents and case aside: ALREADY_EXISTS, CATEGORIA_DUPLICADA. A retry
         after a lost answer gets that too, which tells the caller that the first try went through.
+
+        Its answer carries `x-confeitaria-frescor`.
         """
 
     @_abc_1.abstractmethod
@@ -355,6 +413,8 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
 
         A retry is safe with `request_id`: it returns the product as it is now and changes nothing.
         The same `request_id` with another body: ALREADY_EXISTS, CHAVE_REUTILIZADA.
+
+        Its answer carries `x-confeitaria-frescor`.
         """
 
     @_abc_1.abstractmethod
