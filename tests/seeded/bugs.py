@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tests.seeded.copies import Edit
 
 ESTOQUE, LOTE = "catalogo/domain/estoque.py", "catalogo/repository/estoque.py"
+CATALOGO = "catalogo/use_cases.py"
 CATALOGO_SQL, PEDIDOS_SQL = (
     "catalogo/migrations/versions/0001_estrutura.py",
     "pedidos/migrations/versions/0002_passos_leves.py",
@@ -17,6 +18,7 @@ GROUP, LUA = "chassis/group_commit.py", "carrinho/repository/carrinho.lua"
 
 UNIT_ESTOQUE = "tests/unit/catalogo/test_estoque.py"
 LOCKS, RACES = "tests/integration/test_catalogo/test_locks.py", "tests/integration/test_catalogo/test_races.py"
+FRESCOR, UNIT_FRESCOR = "tests/integration/test_catalogo/test_frescor.py", "tests/unit/catalogo/test_frescor.py"
 SCHEMA, CLOCK = "tests/integration/test_catalogo/test_schema.py", "tests/integration/test_catalogo/test_clock.py"
 UNIT_CHECKOUT, PORTS = "tests/unit/pedidos/test_checkout.py", "tests/integration/test_pedidos/test_ports.py"
 ORDERS, CRASHES = "tests/integration/test_pedidos/test_service.py", "tests/model/test_checkout_crash_points.py"
@@ -281,5 +283,23 @@ BUGS = (
         "a reader of the stream without dedup",
         (Edit("pedidos/use_cases/acompanhamento.py", "if situacao.seq <= self._seq:", "if situacao.seq < 0:"),),
         ("tests/unit/pedidos/test_acompanhamento.py::test_events_that_come_twice_are_told_once",),
+    ),
+    Bug(
+        "what is in the log is taken for what is seen",
+        (Edit(CATALOGO, "else transacao < self.fim and transacao not in self.abertas", "else transacao < self.fim"),),
+        (
+            f"{FRESCOR}::test_a_commit_that_waits_for_a_standby_is_not_taken_for_shown",
+            f"{UNIT_FRESCOR}::test_a_snapshot_includes_what_it_sees",
+        ),
+    ),
+    Bug(
+        "a copy is believed to tell what is under way",
+        (Edit(CATALOGO, "return transacao in self.vistas if self.copia else", "return"),),
+        (f"{UNIT_FRESCOR}::test_a_copys_snapshot_includes_what_is_decided_or_was_asked_for",),
+    ),
+    Bug(
+        "two histories are taken for one",
+        (Edit(CATALOGO, "if linha > self.linha:", "if linha < 0:"),),
+        (f"{UNIT_FRESCOR}::test_a_change_after_a_promotion_is_not_met_by_the_history_that_was_left",),
     ),
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg2
 
+from catalogo.migrate import migrate
 from stack.parts import base_environment
 from stack.postgres import Cluster, binary
 from stack.topology import HOST, Address
@@ -60,6 +61,17 @@ def pair() -> Iterator[tuple[Node, Node]]:
         asyncio.run(second.prepare())
         stack.enter_context(_running(second.part(folder / "segundo.log")))
         yield primary, Node(second.address, PASSWORD)
+
+
+def catalog(primary: Node, standby: Node, name: str) -> None:
+    """A seeded database of the catalog, on both."""
+    primary.create_database(name)
+    primary.query(f"ALTER DATABASE {name} OWNER TO catalogo_owner")
+    migrate(primary.url(name, "catalogo_owner"), "catalogo_app", seed=True)
+    end = primary.query("SELECT pg_current_wal_lsn()")
+    wait_until(
+        lambda: standby.query(f"SELECT pg_last_wal_replay_lsn() >= '{end}'") == "True", 30, "the standby is there"
+    )
 
 
 def _clone(first: Cluster, second: Cluster, log: Path) -> None:

@@ -12,14 +12,12 @@ from confeitaria.catalogo.v1 import catalogo_pb2 as pb
 from catalogo.domain.estoque import Ajustar, Operacao
 from catalogo.domain.produtos import Momento, Produto
 from catalogo.frescor import LeituraAtrasada
-from catalogo.migrate import migrate
 from catalogo.repository.alteracoes import AlteracoesRepository
 from catalogo.repository.estoque import EstoqueRepository
 from catalogo.repository.produtos import ProdutoRepository
 from catalogo.vitrine.window import VitrineEmMemoria
 from chassis.postgres import Postgres
-from tests.conftest import wait_until
-from tests.integration.test_catalogo.pair import Node, pair
+from tests.integration.test_catalogo.pair import Node, catalog, pair
 
 NAME = "frescor"
 PATIENT, IMPATIENT = 30.0, 0.3  # seconds: a wait that must end well, and one that must end badly
@@ -59,11 +57,7 @@ class Instance:
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[tuple[Node, Node]]:
     with pair() as (primary, standby):
-        primary.create_database(NAME)
-        primary.query(f"ALTER DATABASE {NAME} OWNER TO catalogo_owner")
-        migrate(primary.url(NAME, "catalogo_owner"), "catalogo_app", seed=True)
-        at = primary.query("SELECT pg_current_wal_lsn()")
-        wait_until(lambda: standby.query(f"SELECT pg_last_wal_replay_lsn() >= '{at}'") == "True", 30)
+        catalog(primary, standby, NAME)
         yield primary, standby
 
 

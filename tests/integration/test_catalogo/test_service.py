@@ -54,10 +54,14 @@ class Process:
 
 
 def environment(database: Database, instance: str) -> dict[str, str]:
+    return environment_of(database.app, instance)
+
+
+def environment_of(url: str, instance: str) -> dict[str, str]:
     return os.environ | {
         "CATALOGO_LISTEN": f"127.0.0.1:{free_port()}",
         "CATALOGO_INSTANCE": instance,
-        "CATALOGO_DATABASE_URL": database.app,
+        "CATALOGO_DATABASE_URL": url,
         "CATALOGO_PAGE_TOKEN_KEY": "ab" * 32,
         "CATALOGO_DRAIN_SECONDS": "0",
     }
