@@ -127,7 +127,8 @@ class CatalogoServiceStub:
     AtualizarEstoque: _grpc.UnaryUnaryMultiCallable[_catalogo_pb2.AtualizarEstoqueRequest, _catalogo_pb2.Produto]
     """The bakery's own stock movements: baked, thrown away, counted. Returns the product after it.
 
-    One transaction in the database: concurrent calls add up, none is lost. REMOVER more than is
+    Concurrent calls add up, none is lost; those that are committed together all return the product
+    as it is after the last of them. REMOVER more than is
     available: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, and nothing changes. Units that are
     reserved are not available and cannot be removed. More than 1,000,000 in all:
     FAILED_PRECONDITION, ESTOQUE_EXCEDE_LIMITE. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
@@ -142,7 +143,8 @@ class CatalogoServiceStub:
     Internal: refused at the edge with PERMISSION_DENIED.
 
     Idempotent by `reserva_id`: a repetition with the same items returns the reservation as it
-    is now, expired or released ones included; with other items: ALREADY_EXISTS,
+    is now, expired or released ones included (so does the first call, when a later one on the
+    same reservation was committed together with it); with other items: ALREADY_EXISTS,
     CHAVE_REUTILIZADA. Too little of any item: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, for
     the first such item by id, and the `reserva_id` stays free. An inactive product:
     FAILED_PRECONDITION, PRODUTO_INATIVO; an unknown or deleted one: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
@@ -241,7 +243,8 @@ class CatalogoServiceAsyncStub(CatalogoServiceStub):
     AtualizarEstoque: _aio.UnaryUnaryMultiCallable[_catalogo_pb2.AtualizarEstoqueRequest, _catalogo_pb2.Produto]  # type: ignore[assignment]
     """The bakery's own stock movements: baked, thrown away, counted. Returns the product after it.
 
-    One transaction in the database: concurrent calls add up, none is lost. REMOVER more than is
+    Concurrent calls add up, none is lost; those that are committed together all return the product
+    as it is after the last of them. REMOVER more than is
     available: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, and nothing changes. Units that are
     reserved are not available and cannot be removed. More than 1,000,000 in all:
     FAILED_PRECONDITION, ESTOQUE_EXCEDE_LIMITE. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
@@ -256,7 +259,8 @@ class CatalogoServiceAsyncStub(CatalogoServiceStub):
     Internal: refused at the edge with PERMISSION_DENIED.
 
     Idempotent by `reserva_id`: a repetition with the same items returns the reservation as it
-    is now, expired or released ones included; with other items: ALREADY_EXISTS,
+    is now, expired or released ones included (so does the first call, when a later one on the
+    same reservation was committed together with it); with other items: ALREADY_EXISTS,
     CHAVE_REUTILIZADA. Too little of any item: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, for
     the first such item by id, and the `reserva_id` stays free. An inactive product:
     FAILED_PRECONDITION, PRODUTO_INATIVO; an unknown or deleted one: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
@@ -406,7 +410,8 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_catalogo_pb2.Produto, _abc.Awaitable[_catalogo_pb2.Produto]]:
         """The bakery's own stock movements: baked, thrown away, counted. Returns the product after it.
 
-        One transaction in the database: concurrent calls add up, none is lost. REMOVER more than is
+        Concurrent calls add up, none is lost; those that are committed together all return the product
+        as it is after the last of them. REMOVER more than is
         available: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, and nothing changes. Units that are
         reserved are not available and cannot be removed. More than 1,000,000 in all:
         FAILED_PRECONDITION, ESTOQUE_EXCEDE_LIMITE. Unknown or deleted: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
@@ -427,7 +432,8 @@ class CatalogoServiceServicer(metaclass=_abc_1.ABCMeta):
         Internal: refused at the edge with PERMISSION_DENIED.
 
         Idempotent by `reserva_id`: a repetition with the same items returns the reservation as it
-        is now, expired or released ones included; with other items: ALREADY_EXISTS,
+        is now, expired or released ones included (so does the first call, when a later one on the
+        same reservation was committed together with it); with other items: ALREADY_EXISTS,
         CHAVE_REUTILIZADA. Too little of any item: FAILED_PRECONDITION, ESTOQUE_INSUFICIENTE, for
         the first such item by id, and the `reserva_id` stays free. An inactive product:
         FAILED_PRECONDITION, PRODUTO_INATIVO; an unknown or deleted one: NOT_FOUND, PRODUTO_NAO_ENCONTRADO.
