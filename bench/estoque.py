@@ -47,6 +47,7 @@ ROWS = (1, 20)
 CLIENTS = 16  # of pgbench: where a hot row is near its best
 IN_FLIGHT = 256  # reservations at once
 REQUESTS_A_SECOND = 2_000  # of ghz, which counts requests and not seconds
+VALIDADE = 3600  # seconds that a reservation holds: none of an earlier burst expires during a later one
 STOCK = 1_000_000  # units of each product, more than one run can sell
 ECHO = "confeitaria.carrinho.v1.CarrinhoService.ObterCarrinho"
 TABLE = "pgbench_estoque"
@@ -113,7 +114,7 @@ async def reserve(shop: Bakery, rows: int, seconds: float) -> tuple[int, float]:
     async def caller() -> None:
         nonlocal done
         while time.monotonic() < start + seconds:
-            feito = await estoque.executar(Reservar(uuid4(), (ItemReservar(next(turns), 1),), quem=uuid4().hex))
+            feito = await estoque.executar(Reservar(uuid4(), (ItemReservar(next(turns), 1),), VALIDADE, uuid4().hex))
             assert isinstance(feito.resposta, Reserva), feito.resposta
             done += 1
 
@@ -127,7 +128,11 @@ def grpc(shop: Bakery, rows: int, seconds: float) -> Burst:
     """ghz; each request has a reservation id of its own. As many requests as REQUESTS_A_SECOND gives the burst."""
     load = Load(TOOLS, {name: shop.pids[name] for name in ("catalogo", "PostgreSQL")})
     bodies: list[dict[str, Any]] = [
-        {"reserva_id": "{{newUUID}}", "itens": [{"produto_id": produto_id, "quantidade": 1}]}
+        {
+            "reserva_id": "{{newUUID}}",
+            "itens": [{"produto_id": produto_id, "quantidade": 1}],
+            "validade_segundos": VALIDADE,
+        }
         for produto_id in shop.produto_ids[:rows]
     ]
     # ghz deals a list of bodies out in turn
