@@ -44,7 +44,7 @@ def door(runner: asyncio.Runner, tmp_path: Path) -> Iterator[PortaGrpc]:
 
 @pytest.mark.usefixtures("quiet")
 def test_over_a_process(door: PortaGrpc, runner: asyncio.Runner) -> None:
-    check(lambda: CarrinhoMachine(door, runner.run), examples=20, steps=25)
+    check(lambda: CarrinhoMachine(door, runner.run), examples=12, steps=25)
 
 
 @pytest.mark.usefixtures("quiet")

@@ -40,7 +40,7 @@ def test_over_a_process(database: Database, runner: asyncio.Runner, tmp_path: Pa
     with running(database, "catalogo-1", tmp_path) as process:
         channel = runner.run(channel_to(process.target))
         with closing(PortaGrpc(database, GrpcDoor(channel, SERVICE))) as door:
-            check(lambda: CatalogoMachine(door, runner.run), examples=50, steps=30)
+            check(lambda: CatalogoMachine(door, runner.run), examples=20, steps=30)
         runner.run(channel.close())
 
 
@@ -59,8 +59,8 @@ def two(database: Database, runner: asyncio.Runner, tmp_path: Path) -> Iterator[
 
 
 def test_over_two_processes(two: PortaMortal, runner: asyncio.Runner) -> None:
-    check(lambda: CatalogoMachine(two, runner.run), examples=30, steps=25)
+    check(lambda: CatalogoMachine(two, runner.run), examples=15, steps=25)
 
 
 def test_over_two_processes_that_die(two: PortaMortal, runner: asyncio.Runner) -> None:
-    check(lambda: CatalogoMortalMachine(two, runner.run), examples=10, steps=15)
+    check(lambda: CatalogoMortalMachine(two, runner.run), examples=8, steps=15)

@@ -19,6 +19,6 @@ def test_over_a_mesh(mesh: Mesh, runner: asyncio.Runner) -> None:
     door = PortaMesh(mesh)
     runner.run(door.open())
     try:
-        check(lambda: PedidosMachine(door, runner.run), examples=30, steps=25)
+        check(lambda: PedidosMachine(door, runner.run), examples=15, steps=25)
     finally:
         runner.run(door.close())
